@@ -1,0 +1,87 @@
+"""What the SIP server's tests share: a client socket, an application that records, a running server."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from apps.sipserver.events import Address, Application, Datagram, Receive, ReceivedEvent, Send, SipScope
+from apps.sipserver.server import SipServer
+
+PATIENCE_S = 5.0
+
+
+class Client:
+    """A phone's socket; its waits end in TimeoutError, never in hanging."""
+
+    def __init__(self, server: Address, host: str = "127.0.0.1") -> None:
+        self.sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024 * 1024)
+        self.sock.bind((host, 0))
+        self.sock.setblocking(False)
+        self.server = server
+
+    @property
+    def address(self) -> Address:
+        host, port = self.sock.getsockname()[:2]
+        return host, port
+
+    def say(self, data: bytes) -> None:
+        self.sock.sendto(data, self.server)
+
+    async def hear(self, patience_s: float = PATIENCE_S) -> bytes:
+        loop = asyncio.get_running_loop()
+        return await asyncio.wait_for(loop.sock_recv(self.sock, 65_535), patience_s)
+
+    def close(self) -> None:
+        self.sock.close()
+
+
+class Recorder:
+    """An application that keeps its events and, while `gate` is shut, stays busy with a batch."""
+
+    def __init__(self, *, echo: bool = False) -> None:
+        self.scopes: list[SipScope] = []
+        self.events: list[ReceivedEvent] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self._echo = echo
+
+    async def __call__(self, scope: SipScope, receive: Receive, send: Send) -> None:
+        self.scopes.append(scope)
+        while True:
+            event = await receive()
+            self.events.append(event)
+            if event["type"] == "sip.shutdown":
+                return
+            if event["type"] == "sip.datagrams":
+                await self.gate.wait()
+                if self._echo:
+                    await send({"type": "sip.send", "datagrams": event["datagrams"]})
+
+    @property
+    def batches(self) -> list[list[Datagram]]:
+        return [event["datagrams"] for event in self.events if event["type"] == "sip.datagrams"]
+
+    @property
+    def datagrams(self) -> list[Datagram]:
+        return [datagram for batch in self.batches for datagram in batch]
+
+
+@asynccontextmanager
+async def serving(application: Application, sock: socket.socket) -> AsyncIterator[SipServer]:
+    """A SipServer on `sock`, stopped in order at the end of the block."""
+    server = SipServer(application, sock)
+    task = asyncio.create_task(server.arun())
+    try:
+        yield server
+    finally:
+        server.stop()
+        await asyncio.wait_for(task, PATIENCE_S)
+
+
+async def until(condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
+    """Return once the condition holds; TimeoutError when it never does."""
+    async with asyncio.timeout(patience_s):
+        while not condition():  # noqa: ASYNC110 - the conditions watched are plain attributes
+            await asyncio.sleep(0.002)

@@ -1,8 +1,8 @@
 """The configuration: environment variables in, one checked value out.
 
-`VARIABLES` is the only list of names; a test compares docs/operations.md with it. This module reads the mapping
-it is given and the key file in the data folder. It starts nothing, writes nothing but the key file when asked
-to, and never puts a secret into an error.
+`VARIABLES` is the only list of names; a test compares docs/operations.md with it. This module reads the
+mapping it is given and the key file in the data folder. It starts nothing, writes nothing but the key file when
+asked to, and never puts a secret into an error.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ EXAMPLE_SECRETS: Final = ("django-insecure", "change-me", "changeme", "change_me
 
 
 class ConfigError(ValueError):
-    """One line for the operator: the variable, the wrong value (never a secret) and what would be accepted."""
+    """One line for the operator: the variable, the wrong value (never a secret), what would be accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,12 @@ VARIABLES: Final = (
     Variable(
         "REGISTRAR_DATA_DIR",
         "./var",
-        "Folder for the embedded database, the secret key and the logs; a relative one is in the project folder.",
+        "Folder for the embedded database, the secret key and the logs; relative to the project folder.",
     ),
     Variable(
         "DATABASE_URL",
         "the embedded PostgreSQL",
-        "`postgresql://user:password@host:5432/name`, with `?host=/folder` and libpq options such as `sslmode`.",
+        "`postgresql://user:password@host:5432/name`, also `?host=/folder` and libpq options (`sslmode`).",
     ),
     Variable(
         "REGISTRAR_HTTP",
@@ -170,7 +170,7 @@ def data_dir_of(environ: Mapping[str, str]) -> Path:
 
 
 def database_settings(database_url: str) -> dict[str, Any]:
-    """Django's DATABASES["default"] for a postgresql:// URL; what libpq knows beyond the five is in OPTIONS."""
+    """Django's DATABASES["default"] for a postgresql:// URL; other libpq parameters become OPTIONS."""
     parts = conninfo_to_dict(database_url)
     return {
         "ENGINE": "django.db.backends.postgresql",
@@ -347,6 +347,14 @@ def _stored_secret_key(data_dir: Path) -> str | None:
     if len(text) < SHORTEST_SECRET_KEY:
         raise ConfigError(f"{path} holds no key; expected {SHORTEST_SECRET_KEY} characters, or no such file")
     return text
+
+
+def _web_url(text: str) -> str:
+    parts = urlsplit(text)
+    plain = parts.path in {"", "/"} and not parts.query and not parts.fragment and "@" not in parts.netloc
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not plain:
+        raise ConfigError(f"REGISTRAR_WEB_URL={text!r} is wrong; expected https://HOST or http://HOST:PORT")
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _redis_url(text: str) -> str:

@@ -1,7 +1,7 @@
 """The configuration: environment variables in, one checked value out.
 
 `VARIABLES` is the only list of names; a test compares docs/operations.md with it. This module reads the
-mapping it is given and the key file in the data folder. It starts nothing, writes nothing but the key file when
+mapping it is given and the key file in the data folder. It starts nothing, writes only that key file when
 asked to, and never puts a secret into an error.
 """
 

@@ -1,21 +1,53 @@
-"""Digest authentication arithmetic (RFC 7616, RFC 8760, RFC 3261 §22)."""
+"""Digest authentication arithmetic (RFC 7616, RFC 8760, RFC 3261 §22).
+
+Must not look up users, judge nonces, or know why a challenge is sent. Clear-text passwords pass through ha1
+only.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Final, Literal
+
+from apps.sip.params import QUOTED, TOKEN
+
+MAX_AUTH_PARAMS: Final = 32
+
+_SCHEME: Final = re.compile(r"(?i:digest)[ \t]++")
+_AUTH_PARAM: Final = re.compile(rf"[ \t]*+({TOKEN})[ \t]*+=[ \t]*+({QUOTED}|[^\s,\"]++)[ \t]*+(?:,|$)")
+_QUOTED_PAIR: Final = re.compile(r"\\(.)")
+_NONCE_COUNT: Final = re.compile(r"[0-9A-Fa-f]{8}")
+_MANDATORY: Final = ("username", "realm", "nonce", "uri", "response")
 
 
 class Algorithm(StrEnum):
+    """The hash functions we can compute, weakest first."""
+
     MD5 = "MD5"
     SHA256 = "SHA-256"
     SHA512_256 = "SHA-512-256"
 
 
+_ALGORITHMS: Final = {algorithm.lower(): algorithm for algorithm in Algorithm}
+_HASH_NAMES: Final = {
+    Algorithm.MD5: "md5",
+    Algorithm.SHA256: "sha256",
+    Algorithm.SHA512_256: "sha512_256",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class DigestCredentials:
+    """One answer to a challenge (RFC 7616 §3.4).
+
+    nc is 0 and cnonce "" without qop. nc_text is the nonce count as sent, which is what was hashed.
+    """
+
     username: str
     realm: str
     nonce: str
@@ -30,24 +62,125 @@ class DigestCredentials:
 
 @dataclass(frozen=True, slots=True)
 class AuthorizationFault:
+    """Digest credentials that break their grammar (400); ``why`` is a short machine code."""
+
     why: str
 
 
 def ha1(algorithm: Algorithm, username: str, realm: str, password: str) -> str:
-    raise NotImplementedError
+    """H(username:realm:password) in lower-case hex (RFC 7616 §3.4.2)."""
+    return _hash(algorithm, f"{username}:{realm}:{password}")
 
 
 def parse_authorization(values: Sequence[str], realm: str) -> DigestCredentials | AuthorizationFault | None:
-    raise NotImplementedError
+    """The first usable Digest credentials for our realm among the Authorization lines.
+
+    Otherwise the first AuthorizationFault, otherwise None: no credentials, another scheme or realm, an
+    algorithm or userhash we do not offer. Each line is one set of credentials (RFC 3261 §7.3.1: no comma
+    lists of them).
+    """
+    fault: AuthorizationFault | None = None
+    for value in values:
+        scheme = _SCHEME.match(value)
+        if scheme is None:
+            continue
+        credentials = _read_credentials(value[scheme.end() :], realm)
+        if isinstance(credentials, DigestCredentials):
+            return credentials
+        fault = fault or credentials
+    return fault
 
 
 def expected_response(credentials: DigestCredentials, ha1: str, method: str) -> str:
-    raise NotImplementedError
+    """The right response in lower-case hex (RFC 7616 §3.4.1; without qop as in RFC 2069)."""
+    algorithm = credentials.algorithm
+    ha2 = _hash(algorithm, f"{method}:{credentials.uri}")
+    if credentials.qop is None:
+        return _hash(algorithm, f"{ha1}:{credentials.nonce}:{ha2}")
+    nonce_count = credentials.nc_text or f"{credentials.nc:08x}"
+    return _hash(
+        algorithm, f"{ha1}:{credentials.nonce}:{nonce_count}:{credentials.cnonce}:{credentials.qop}:{ha2}"
+    )
 
 
 def verify(credentials: DigestCredentials, ha1: str, method: str) -> bool:
-    raise NotImplementedError
+    """Whether the response proves knowledge of the password behind ha1. Constant time in its content."""
+    expected = expected_response(credentials, ha1, method)
+    return hmac.compare_digest(expected.encode(), credentials.response.lower().encode())
 
 
 def www_authenticate(realm: str, nonce: str, algorithm: Algorithm, stale: bool) -> str:
-    raise NotImplementedError
+    """The value of one WWW-Authenticate header (RFC 7616 §3.3, RFC 8760 §2.3)."""
+    stale_part = ", stale=true" if stale else ""
+    return (
+        f'Digest realm={_quote(realm)}, nonce={_quote(nonce)}, algorithm={algorithm}, qop="auth"{stale_part}'
+    )
+
+
+def _hash(algorithm: Algorithm, text: str) -> str:
+    return hashlib.new(_HASH_NAMES[algorithm], text.encode(), usedforsecurity=False).hexdigest()
+
+
+def _quote(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("a quoted string of ours holds a control character")
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _read_credentials(text: str, realm: str) -> DigestCredentials | AuthorizationFault | None:
+    params = _auth_params(text)
+    if isinstance(params, AuthorizationFault):
+        return params
+    if _QUOTED_PAIR.sub(r"\1", params.get("realm", realm)) != realm:
+        return None
+    missing = next((name for name in _MANDATORY if not params.get(name)), None)
+    if missing:
+        return AuthorizationFault(f"missing_{missing}")
+    algorithm = _ALGORITHMS.get(params.get("algorithm", Algorithm.MD5).lower())
+    if algorithm is None or params.get("userhash", "").lower() == "true":
+        return None
+    return _checked_credentials(params, algorithm)
+
+
+def _checked_credentials(
+    params: dict[str, str], algorithm: Algorithm
+) -> DigestCredentials | AuthorizationFault:
+    qop: Literal["auth"] | None = None
+    nonce_count, cnonce = "", ""
+    if "qop" in params:
+        if params["qop"].lower() != "auth":
+            return AuthorizationFault("unsupported_qop")
+        qop, nonce_count, cnonce = "auth", params.get("nc", ""), params.get("cnonce", "")
+        if _NONCE_COUNT.fullmatch(nonce_count) is None:
+            return AuthorizationFault("bad_nc")
+        if not cnonce:
+            return AuthorizationFault("missing_cnonce")
+    return DigestCredentials(
+        _QUOTED_PAIR.sub(r"\1", params["username"]),
+        _QUOTED_PAIR.sub(r"\1", params["realm"]),
+        params["nonce"],
+        params["uri"],
+        params["response"],
+        algorithm,
+        cnonce,
+        int(nonce_count or "0", 16),
+        qop,
+        nonce_count,
+    )
+
+
+def _auth_params(text: str) -> dict[str, str] | AuthorizationFault:
+    """Names in lower case; quotes taken off but escapes left, as unq() of RFC 7616 §3.4 hashes them."""
+    params: dict[str, str] = {}
+    position, end = 0, len(text)
+    while position < end:
+        match = _AUTH_PARAM.match(text, position)
+        if match is None or len(params) == MAX_AUTH_PARAMS:
+            return AuthorizationFault("bad_syntax")
+        name, value = match.group(1).lower(), match.group(2)
+        if name in params:
+            return AuthorizationFault("duplicate_parameter")
+        params[name] = value[1:-1] if value[0] == '"' else value
+        position = match.end()
+    return params

@@ -1,30 +1,95 @@
-"""Nonces that carry their own proof: nothing is kept between challenge and answer (RFC 7616 §5.4)."""
+"""Nonces that carry their own proof: nothing is kept between challenge and answer (RFC 7616 §5.4).
+
+A nonce is base64url of: 5 bytes issue time, 0-16 bytes salt, 16 bytes HMAC-SHA-256 over those, the source
+host and the realm. It is bound to the host alone, because NAT moves ports. Must not read a clock or make
+randomness, and does not count uses: replay within the lifetime is the nonce count's business.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hmac
 from enum import Enum
+from typing import Final
+
+MAX_SALT_BYTES: Final = 16
+FUTURE_TOLERANCE_S: Final = 5
+MAX_BUCKET_S: Final = 32
+
+_TIME_BYTES: Final = 5
+_PROOF_BYTES: Final = 16
+_SALT_BYTES: Final = 8
+_MAX_NONCE_LENGTH: Final = 64
 
 
 class NonceState(Enum):
+    """FRESH: answer counts. EXPIRED: ours, too old (stale=true). FOREIGN: not ours, or not for this source."""
+
     FRESH = "fresh"
     EXPIRED = "expired"
     FOREIGN = "foreign"
 
 
 def make_nonce(key: bytes, issued_at_s: int, salt: bytes, source_host: str, realm: str) -> str:
-    raise NotImplementedError
+    """URL-safe text of at most 52 characters; equal arguments give equal text. Salt: up to 16 bytes."""
+    if len(salt) > MAX_SALT_BYTES:
+        raise ValueError("nonce salt longer than 16 bytes")
+    claim = issued_at_s.to_bytes(_TIME_BYTES, "big") + salt
+    return _encode(claim + _proof(key, claim, source_host, realm))
 
 
 def check_nonce(
     key: bytes, nonce: str, now_s: int, lifetime_s: int, source_host: str, realm: str
 ) -> NonceState:
-    raise NotImplementedError
+    """What the nonce of an answer is worth now. Times in whole seconds since the epoch. Never raises on
+    ``nonce``.
+    """
+    raw = _decode(nonce)
+    if raw is None:
+        return NonceState.FOREIGN
+    claim, proof = raw[:-_PROOF_BYTES], raw[-_PROOF_BYTES:]
+    if not hmac.compare_digest(proof, _proof(key, claim, source_host, realm)):
+        return NonceState.FOREIGN
+    age_s = now_s - int.from_bytes(claim[:_TIME_BYTES], "big")
+    if age_s < -FUTURE_TOLERANCE_S:
+        return NonceState.FOREIGN
+    return NonceState.EXPIRED if age_s > lifetime_s else NonceState.FRESH
 
 
 def nonce_salt(key: bytes, transaction_key: bytes) -> bytes:
-    raise NotImplementedError
+    """8 bytes that are the same for every repeat of one request, so its challenge can be made again, not
+    kept.
+    """
+    return hmac.digest(key, b"salt\0" + transaction_key, "sha256")[:_SALT_BYTES]
 
 
 def issue_time(now_s: int, lifetime_s: int) -> int:
-    """now_s rounded down (min(32, lifetime_s // 8) seconds), so that repeats get the same nonce."""
-    raise NotImplementedError
+    """now_s rounded down, so that the repeats of one request within seconds get one nonce.
+
+    The step is an eighth of the lifetime, at most 32 s: nonces live that much shorter at worst.
+    """
+    step_s = max(1, min(MAX_BUCKET_S, lifetime_s // 8))
+    return now_s - now_s % step_s
+
+
+def _proof(key: bytes, claim: bytes, source_host: str, realm: str) -> bytes:
+    context = b"\0".join((b"nonce", source_host.encode(), realm.encode(), claim))
+    return hmac.digest(key, context, "sha256")[:_PROOF_BYTES]
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _decode(nonce: str) -> bytes | None:
+    if len(nonce) > _MAX_NONCE_LENGTH or not nonce.isascii():
+        return None
+    try:
+        raw = base64.urlsafe_b64decode(nonce + "=" * (-len(nonce) % 4))
+    except (binascii.Error, ValueError):
+        return None
+    # One nonce has one spelling: another would be counted as another nonce and its nc start again.
+    if len(raw) < _TIME_BYTES + _PROOF_BYTES or _encode(raw) != nonce:
+        return None
+    return raw

@@ -1,14 +1,36 @@
-"""Which requests are one transaction (RFC 3261 §17.2.3)."""
+"""Which requests are one transaction (RFC 3261 §17.2.3) and what follows from that alone.
+
+Must not remember anything: who keeps answers, and for how long, is decided elsewhere.
+"""
 
 from __future__ import annotations
 
+from hashlib import blake2b
+from typing import Final
+
 from apps.sip.message import Request
+
+MAGIC_COOKIE: Final = "z9hg4bk"
 
 
 def transaction_key(request: Request) -> bytes:
-    raise NotImplementedError
+    """16 bytes, equal for a request and its repeats.
+
+    Branch, sent-by and method as §17.2.3 says, and Call-ID and CSeq beside them: a repeat has the same
+    ones, while a phone that uses its branch again for its next request would otherwise get the last answer
+    for ever. Without the magic cookie, or with nothing after it, the rule of RFC 2543 holds. Different
+    senders can collide by accident or intent: whoever keeps answers by this key adds the packet's source.
+    """
+    via = request.vias[0]
+    branch = via.branch or ""
+    parts = [request.method, str(request.cseq), request.call_id]
+    if len(branch) > len(MAGIC_COOKIE) and branch[: len(MAGIC_COOKIE)].lower() == MAGIC_COOKIE:
+        parts += [branch, via.host, str(via.port or "")]
+    else:
+        parts += [request.request_uri_text, request.from_.tag or "", request.to.tag or "", via.text]
+    return blake2b("\0".join(parts).encode(), digest_size=16).digest()
 
 
 def answer_tag(transaction_key: bytes) -> str:
-    """The To tag of every answer in this transaction."""
-    raise NotImplementedError
+    """The To tag of every answer in this transaction (RFC 3261 §8.2.6.2, §8.2.7)."""
+    return blake2b(transaction_key, digest_size=8).hexdigest()

@@ -1,0 +1,139 @@
+"""The head of a message: start line and header lines, with folds undone and names made canonical (RFC 3261
+§7.3).
+
+Must not know what a header means, beyond which ones somebody will use. Never raises on what the network
+sent.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from apps.sip.params import is_token
+
+MAX_HEADERS: Final = 128
+MAX_LINE_LENGTH: Final = 8192
+
+_COMPACT: Final = {
+    "a": "accept-contact",
+    "b": "referred-by",
+    "c": "content-type",
+    "d": "request-disposition",
+    "e": "content-encoding",
+    "f": "from",
+    "i": "call-id",
+    "j": "reject-contact",
+    "k": "supported",
+    "l": "content-length",
+    "m": "contact",
+    "n": "identity-info",
+    "o": "event",
+    "r": "refer-to",
+    "s": "subject",
+    "t": "to",
+    "u": "allow-events",
+    "v": "via",
+    "x": "session-expires",
+    "y": "identity",
+}
+_USUAL_SPELLINGS: Final = """
+    Via From To Call-ID CSeq Contact Max-Forwards User-Agent Expires Allow Supported Authorization
+    Content-Length Content-Type Require Proxy-Require Path Route Accept Event Date Organization Allow-Events
+""".split()  # noqa: SIM905 - a list of words
+_CANONICAL: Final = {name: name.lower() for name in _USUAL_SPELLINGS} | _COMPACT
+# A byte that is not text makes these unusable (400); in any other header it is replaced and ignored.
+_USED: Final = frozenset(
+    """
+    via from to call-id cseq contact expires authorization proxy-authorization require proxy-require supported
+    path route user-agent max-forwards content-length content-type content-encoding content-disposition accept
+    event
+    """.split()  # noqa: SIM905 - a list of words
+)
+_CONTROL_BYTES: Final = bytes({*range(32), 127} - set(b"\t\r\n"))
+_C1: Final = re.compile("[\x80-\x9f]")
+_REPLACED: Final = "\ufffd"
+_DIRT: Final = {code: _REPLACED for code in (*range(32), *range(127, 160)) if code != 9}
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What could be read: fields as (canonical lower-case name, value), and the first fault's code."""
+
+    start_line: str
+    fields: tuple[tuple[str, str], ...]
+    why: str | None
+
+
+def read_head(data: bytes) -> Head:
+    """The start line and header lines before the empty line. Faulty lines are left out of the fields."""
+    lines, dirty, why = _text_lines(data)
+    if len(lines) > 1 + MAX_HEADERS:
+        folded_away = _unfold(lines)
+        lines = folded_away[: 1 + MAX_HEADERS]
+        why = why or ("too_many_headers" if len(folded_away) > len(lines) else None)
+    elif b"\r\n " in data or b"\r\n\t" in data:
+        lines = _unfold(lines)
+    fields: list[tuple[str, str]] = []
+    for line in lines[1:]:
+        name, colon, value = line.partition(":")
+        canonical = _CANONICAL.get(name) or canonical_name(name)
+        fault = _line_fault(line, canonical if colon else None, dirty)
+        if fault is None and canonical is not None:
+            fields.append((canonical, value.strip(" \t")))
+        else:
+            why = why or fault
+    return Head(lines[0], tuple(fields), why)
+
+
+def canonical_name(name: str) -> str | None:
+    """The long name in lower case; None if the text before the colon is no header name (RFC 3261 §25.1)."""
+    plain = name.rstrip(" \t").lower()
+    if not is_token(plain):
+        return None
+    return _COMPACT.get(plain, plain)
+
+
+def _text_lines(data: bytes) -> tuple[list[str], bool, str | None]:
+    """(lines, whether some bytes had to be replaced, fault code)."""
+    if _is_clean(data):
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            pass
+        else:
+            if text.isascii() or _C1.search(text) is None:
+                return text.split("\r\n"), False, None
+    lines = data.decode(errors="replace").split("\r\n")
+    forbidden = any("\0" in line or "\r" in line or "\n" in line for line in lines)
+    return [line.translate(_DIRT) for line in lines], True, "control_character" if forbidden else None
+
+
+def _is_clean(data: bytes) -> bool:
+    ends = data.count(b"\r\n")
+    return (
+        len(data.translate(None, _CONTROL_BYTES)) == len(data)
+        and data.count(b"\n") == ends
+        and data.count(b"\r") == ends
+    )
+
+
+def _unfold(lines: list[str]) -> list[str]:
+    unfolded: list[list[str]] = []
+    for line in lines:
+        if line[:1] in (" ", "\t") and unfolded:
+            unfolded[-1].append(line.strip(" \t"))
+        else:
+            unfolded.append([line.rstrip(" \t") if unfolded else line])
+    return [pieces[0] if len(pieces) == 1 else " ".join(pieces) for pieces in unfolded]
+
+
+def _line_fault(line: str, canonical: str | None, dirty: bool) -> str | None:
+    if canonical is None:
+        return "bad_header_name"
+    if len(line) > MAX_LINE_LENGTH:
+        return "header_too_long"
+    if dirty and _REPLACED in line and canonical in _USED:
+        return f"bad_text_in_{canonical.replace('-', '_')}"
+    return None

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Literal
 
-from apps.sip.params import QUOTED, TOKEN
+from apps.sip.params import QUOTED, TOKEN, unquoted
 
 MAX_AUTH_PARAMS: Final = 32
 
 _SCHEME: Final = re.compile(r"(?i:digest)[ \t]++")
-_AUTH_PARAM: Final = re.compile(rf"[ \t]*+({TOKEN})[ \t]*+=[ \t]*+({QUOTED}|[^\s,\"]++)[ \t]*+(?:,|$)")
+_AUTH_PARAMS: Final = re.compile(rf"[ \t]*+({TOKEN})[ \t]*+=[ \t]*+({QUOTED}|[^\s,\"]++)[ \t]*+(?:,|$)|(.++)")
 _QUOTED_PAIR: Final = re.compile(r"\\(.)")
 _NONCE_COUNT: Final = re.compile(r"[0-9A-Fa-f]{8}")
 _MANDATORY: Final = ("username", "realm", "nonce", "uri", "response")
@@ -172,15 +172,8 @@ def _checked_credentials(
 
 def _auth_params(text: str) -> dict[str, str] | AuthorizationFault:
     """Names in lower case; quotes taken off but escapes left, as unq() of RFC 7616 §3.4 hashes them."""
-    params: dict[str, str] = {}
-    position, end = 0, len(text)
-    while position < end:
-        match = _AUTH_PARAM.match(text, position)
-        if match is None or len(params) == MAX_AUTH_PARAMS:
-            return AuthorizationFault("bad_syntax")
-        name, value = match.group(1).lower(), match.group(2)
-        if name in params:
-            return AuthorizationFault("duplicate_parameter")
-        params[name] = value[1:-1] if value[0] == '"' else value
-        position = match.end()
-    return params
+    found = _AUTH_PARAMS.findall(text)
+    if not found or len(found) > MAX_AUTH_PARAMS or found[-1][2]:
+        return AuthorizationFault("bad_syntax")
+    params = {name.lower(): unquoted(value) for name, value, _ in found}
+    return params if len(params) == len(found) else AuthorizationFault("duplicate_parameter")

@@ -79,11 +79,12 @@ def read_head(data: bytes) -> Head:
     for line in lines[1:]:
         name, colon, value = line.partition(":")
         canonical = _CANONICAL.get(name) or canonical_name(name)
-        fault = _line_fault(line, canonical if colon else None, dirty)
-        if fault is None and canonical is not None:
-            fields.append((canonical, value.strip(" \t")))
-        else:
-            why = why or fault
+        if canonical is None or not colon or dirty or len(line) > MAX_LINE_LENGTH:
+            fault = _line_fault(line, canonical if colon else None)
+            if fault:
+                why = why or fault
+                continue
+        fields.append((canonical or "", value.strip(" \t")))
     return Head(lines[0], tuple(fields), why)
 
 
@@ -129,11 +130,11 @@ def _unfold(lines: list[str]) -> list[str]:
     return [pieces[0] if len(pieces) == 1 else " ".join(pieces) for pieces in unfolded]
 
 
-def _line_fault(line: str, canonical: str | None, dirty: bool) -> str | None:
+def _line_fault(line: str, canonical: str | None) -> str | None:
     if canonical is None:
         return "bad_header_name"
     if len(line) > MAX_LINE_LENGTH:
         return "header_too_long"
-    if dirty and _REPLACED in line and canonical in _USED:
+    if _REPLACED in line and canonical in _USED:
         return f"bad_text_in_{canonical.replace('-', '_')}"
     return None

@@ -12,7 +12,8 @@ from typing import Final
 from apps.sip.params import QUOTED, FieldError, is_token, parse_params
 from apps.sip.uri import SipUri, UnsupportedScheme, UriError, parse_sip_uri
 
-_DISPLAY_QUOTED: Final = re.compile(QUOTED + r"[ \t]*+")
+# An unquoted display name may be any text, not only tokens: phones put dots and UTF-8 there.
+_NAME_ADDR: Final = re.compile(rf"(?:{QUOTED}[ \t]*+|[^\"<>;]*+)<([^<>]*+)>[ \t]*+(;.*+)?+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +55,13 @@ def split_name_addr(text: str) -> tuple[str, str]:
 
     Without <> everything from the first ";" belongs to the header, and a "?" is refused (RFC 3261 §20.10).
     """
-    rest = text
-    if text[:1] == '"':
-        display = _DISPLAY_QUOTED.match(text)
-        if display is None or text[display.end() : display.end() + 1] != "<":
-            raise FieldError("display name")
-        rest = text[display.end() :]
-    before, opening, after = rest.partition("<")
-    if not opening or ";" in before:
-        return _split_addr_spec(rest)
-    if '"' in before or ">" in before:
-        raise FieldError("display name")
-    uri_text, closing, params = after.partition(">")
-    params = params.strip(" \t")
-    if not closing or (params and params[0] != ";"):
-        raise FieldError("brackets")
-    return uri_text, params
-
-
-def _split_addr_spec(text: str) -> tuple[str, str]:
+    match = _NAME_ADDR.fullmatch(text)
+    if match:
+        uri_text, params = match.groups("")
+        return uri_text, params
     uri_text, semicolon, params = text.partition(";")
-    uri_text = uri_text.strip(" \t")
+    if '"' in uri_text or "<" in uri_text:
+        raise FieldError("name-addr")
     if "?" in uri_text:
         raise FieldError("question mark outside brackets")
-    return uri_text, semicolon + params
+    return uri_text.strip(" \t"), semicolon + params

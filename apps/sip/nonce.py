@@ -24,7 +24,7 @@ _MAX_NONCE_LENGTH: Final = 64
 
 
 class NonceState(Enum):
-    """FRESH: answer counts. EXPIRED: ours, too old (stale=true). FOREIGN: not ours, or not for this source."""
+    """FRESH: it counts. EXPIRED: ours, too old (stale=true). FOREIGN: not ours, or not for this source."""
 
     FRESH = "fresh"
     EXPIRED = "expired"

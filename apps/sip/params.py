@@ -17,8 +17,10 @@ Params = tuple[tuple[str, str | None], ...]
 
 _TOKEN: Final = re.compile(TOKEN)
 _PARAM_BODY: Final = rf"[ \t]*+({TOKEN})[ \t]*+(?:=[ \t]*+({QUOTED}|[^\s;,\"]++)[ \t]*+)?+"
-PARAM: Final = re.compile(r"[ \t]*+;" + _PARAM_BODY)
 LENIENT_PARAM: Final = re.compile(r"(?:[ \t]*+;)++" + _PARAM_BODY)
+# For findall: one call into C reads all parameters; the last group catches whatever is none.
+_STRICT_PARAMS: Final = re.compile(r"[ \t]*+;" + _PARAM_BODY + "|(.++)", re.DOTALL)
+_LENIENT_PARAMS: Final = re.compile(LENIENT_PARAM.pattern + "|(.++)", re.DOTALL)
 _ELEMENT: Final = re.compile(rf"(?:{QUOTED}|<[^>]*+>|[^,\"<]++)*+(,|$)")
 # Far above anything a phone sends; they bound the work one 8 kB line can ask for.
 MAX_ELEMENTS: Final = 64
@@ -71,22 +73,17 @@ def parse_params(text: str, *, lenient: bool = False) -> Params:
     One semicolon at the very end is forgiven; ``lenient`` forgives empty parameters everywhere.
     Raises FieldError if anything else remains, or for more than MAX_PARAMS.
     """
-    params: list[tuple[str, str | None]] = []
-    pattern = LENIENT_PARAM if lenient else PARAM
-    position, end = 0, len(text)
-    while position < end:
-        match = pattern.match(text, position)
-        if match is None:
-            _require_only_separators(text[position:], lenient)
-            break
-        if len(params) == MAX_PARAMS:
-            raise FieldError("too many parameters")
-        name, value = match.groups()
-        if value is not None and value[0] == '"':
-            value = value[1:-1]
-        params.append((name.lower(), value))
-        position = match.end()
-    return tuple(params)
+    found = (_LENIENT_PARAMS if lenient else _STRICT_PARAMS).findall(text)
+    if found and found[-1][2]:
+        _require_only_separators(found.pop()[2], lenient)
+    if len(found) > MAX_PARAMS:
+        raise FieldError("too many parameters")
+    return tuple([(name.lower(), unquoted(value) or None) for name, value, _ in found])
+
+
+def unquoted(value: str) -> str:
+    """The text between the quotes of a quoted string, escapes left as sent; other text as it is."""
+    return value[1:-1] if value[:1] == '"' else value
 
 
 def find_param(params: Params, name: str) -> str | None:

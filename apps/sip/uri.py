@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
@@ -57,6 +58,7 @@ class SipUri:
     headers: tuple[tuple[str, str], ...] = ()
 
 
+@lru_cache(maxsize=4096)
 def parse_sip_uri(text: str) -> SipUri:
     """The URI, each escape resolved once (RFC 3261 §19.1.2).
 

@@ -20,8 +20,8 @@ from .inbox import Inbox
 logger = logging.getLogger(__name__)
 
 MAX_DATAGRAM_BYTES = 65_535
-STOP_WITHIN_S = 4.0
-"""Seconds the application has from the stop to its return; the whole worker promises 5."""
+STOP_WITHIN_S = 2.5
+"""Seconds the application has from the stop to its return."""
 RECEIVE_RETRY_S = 0.1
 RESTART_FIRST_S = 0.1
 RESTART_LONGEST_S = 5.0

@@ -19,7 +19,7 @@ from .server import SipServer
 
 logger = logging.getLogger(__name__)
 
-ORPHAN_LIVES_S = 5.0
+ORPHAN_LIVES_S = 4.0
 """Seconds between the parent's death and the hard end of a worker that did not stop in order."""
 NOT_CLEAN = 1
 

@@ -1,6 +1,7 @@
 """What the SIP server's tests share: a client socket, an application that records, a running server."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -32,6 +33,14 @@ class Client:
     async def hear(self, patience_s: float = PATIENCE_S) -> bytes:
         loop = asyncio.get_running_loop()
         return await asyncio.wait_for(loop.sock_recv(self.sock, 65_535), patience_s)
+
+    async def ask(self, data: bytes, repeat_s: float = 0.2) -> bytes:
+        """The answer to `data`, which is repeated as a phone does until one comes."""
+        async with asyncio.timeout(PATIENCE_S):
+            while True:
+                self.say(data)
+                with contextlib.suppress(TimeoutError):
+                    return await self.hear(repeat_s)
 
     def close(self) -> None:
         self.sock.close()

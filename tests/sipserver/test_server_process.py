@@ -1,0 +1,140 @@
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+
+import pytest
+
+from apps.sipserver.addresses import format_address
+from apps.sipserver.events import Address
+from apps.sipserver.sockets import open_udp_socket
+from tests.sipserver.processes import ROOT, START_PATIENCE_S, Running, running_server
+from tests.sipserver.rig import PATIENCE_S, Client, until
+
+
+@pytest.fixture(scope="module")
+def shared_server() -> Iterator[Running]:
+    with running_server() as server:
+        yield server
+
+
+async def test_workers_share_one_socket_and_every_datagram_gets_one_answer(shared_server: Running) -> None:
+    phones = [Client(shared_server.address) for _ in range(8)]
+    answered: Counter[bytes] = Counter()
+    for phone_number, phone in enumerate(phones):
+        phone.say(b"hello")
+        await phone.hear(START_PATIENCE_S)
+        said = [b"%d-%d" % (phone_number, number) for number in range(100)]
+        for text in said:
+            phone.say(text)
+        answered.update([(await phone.hear()).split()[1] for _ in said])
+    assert len(answered) == 800
+    assert set(answered.values()) == {1}
+    for phone in phones:
+        with pytest.raises(BlockingIOError):
+            phone.sock.recv(100)
+        phone.close()
+
+
+async def test_a_killed_worker_is_replaced_while_the_other_answers() -> None:
+    with running_server() as server:
+        client = Client(server.address)
+        stuck = await _block_one(client, START_PATIENCE_S)
+        other = await _pid_answering(client, START_PATIENCE_S)
+        assert other != stuck
+        os.kill(stuck, signal.SIGKILL)
+        assert await _pid_answering(client) != stuck
+        next_stuck = await _block_one(client)
+        last = await _pid_answering(client, START_PATIENCE_S)
+        assert len({stuck, other, next_stuck, last}) == 3
+        client.close()
+
+
+async def test_kill_9_of_the_parent_frees_the_socket() -> None:
+    with running_server() as server:
+        client = Client(server.address)
+        client.say(b"hello")
+        await client.hear(START_PATIENCE_S)
+        assert not _is_free(server.address)
+        server.process.kill()
+        await until(lambda: _is_free(server.address))
+        client.close()
+
+
+async def test_kill_9_of_the_parent_ends_even_a_stuck_worker() -> None:
+    with running_server(workers=1) as server:
+        client = Client(server.address)
+        await _block_one(client, START_PATIENCE_S)
+        server.process.kill()
+        await until(lambda: _is_free(server.address), patience_s=6)
+        client.close()
+
+
+async def test_sigterm_answers_the_batch_in_hand_and_exits_0_within_5_s() -> None:
+    with running_server() as server:
+        client = Client(server.address)
+        client.say(b"slow one")
+        assert (await client.hear(START_PATIENCE_S)).endswith(b"taken")
+        server.process.send_signal(signal.SIGTERM)
+        assert (await client.hear()).endswith(b"slow one")
+        assert await server.ended(5) == 0
+        assert _is_free(server.address)
+        client.close()
+
+
+async def test_sigterm_with_a_stuck_worker_ends_within_5_s() -> None:
+    with running_server() as server:
+        client = Client(server.address)
+        await _block_one(client, START_PATIENCE_S)
+        server.process.send_signal(signal.SIGTERM)
+        assert await server.ended(5) == 0
+        assert _is_free(server.address)
+        client.close()
+
+
+@pytest.mark.parametrize(
+    ("bind", "said"),
+    [
+        (None, "cannot listen on UDP 127.0.0.1:{port}: Address already in use"),
+        ("pbx.example:5060", "'pbx.example:5060': the host must be a numeric address of this machine"),
+        ("203.0.113.1:5060", "cannot listen on UDP 203.0.113.1:5060: Cannot assign requested address"),
+    ],
+)
+def test_a_bind_failure_is_one_line_and_exit_2(bind: str | None, said: str) -> None:
+    with open_udp_socket("127.0.0.1", 0) as taken:
+        address: Address = taken.getsockname()
+        arguments = ["--bind", bind or format_address(address), "--settings", "tests.sipserver.settings"]
+        done = subprocess.run(
+            [sys.executable, "-m", "django", "sipserver", *arguments],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=START_PATIENCE_S,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+    assert said.format(port=address[1]) in done.stderr
+
+
+async def _block_one(client: Client, patience_s: float = PATIENCE_S) -> int:
+    """The pid of a worker that now reads and answers nothing more."""
+    client.say(b"block")
+    pid, said = (await client.hear(patience_s)).split()
+    assert said == b"taken"
+    return int(pid)
+
+
+async def _pid_answering(client: Client, patience_s: float = PATIENCE_S) -> int:
+    client.say(b"who")
+    return int((await client.hear(patience_s)).split()[0])
+
+
+def _is_free(address: Address) -> bool:
+    try:
+        open_udp_socket(*address).close()
+    except OSError:
+        return False
+    return True

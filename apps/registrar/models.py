@@ -1,0 +1,150 @@
+"""Who is where, until when, and what happened.
+
+Rows are written by store.py and sweeper.py in whole batches (sql.py), and by services.py. Every unique key of Binding carries the
+AOR, of RegistrationEvent the time, and neither has a foreign key or a trigger: both are made to be partitioned.
+State (online, offline, …) is never stored; selectors.py computes it from these facts and the time.
+"""
+
+import uuid
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+
+from apps.extensions.models import Extension, Peer
+from apps.registrar.outcomes import EndReason, EventKind
+
+
+def _directory_key(to: type[models.Model], null: bool = False) -> "models.ForeignKey[Any, Any]":
+    """A join for Django's queries that PostgreSQL does not check: no foreign key on the hot path."""
+    return models.ForeignKey(
+        to,
+        null=null,
+        on_delete=models.DO_NOTHING,
+        db_constraint=False,
+        db_index=False,
+        related_name="bindings",
+    )
+
+
+class Binding(models.Model):
+    """One AOR-contact pair of the location service (RFC 3261 §10.3), live while now < expires_at."""
+
+    pk = models.CompositePrimaryKey("aor", "binding_id")
+    aor = models.TextField(db_collation="C")
+    binding_id = models.UUIDField(default=uuid.uuid4)
+    binding_key = models.TextField(db_collation="C")
+    peer = _directory_key(Peer)
+    extension = _directory_key(Extension, null=True)
+    contact = models.TextField()
+    q = models.PositiveSmallIntegerField(null=True, help_text="Thousandths.")
+    received_addr = models.GenericIPAddressField()
+    received_port = models.PositiveIntegerField()
+    transport = models.CharField(max_length=4)
+    path = models.TextField(default="")
+    instance_id = models.TextField(null=True)
+    reg_id = models.BigIntegerField(null=True)
+    call_id = models.TextField()
+    cseq = models.BigIntegerField()
+    user_agent = models.TextField(default="")
+    registered_at = models.DateTimeField()
+    refreshed_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    refresh_count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(fields=["aor", "binding_key"], name="binding_once_per_aor"),
+            models.CheckConstraint(condition=Q(q__isnull=True) | Q(q__lte=1000), name="binding_q_to_1000"),
+            models.CheckConstraint(
+                condition=Q(registered_at__lte=F("refreshed_at")) & Q(refreshed_at__lt=F("expires_at")),
+                name="binding_times_in_order",
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["peer"], name="binding_by_peer"),
+            models.Index(fields=["extension"], name="binding_by_extension"),
+            models.Index(fields=["binding_id"], name="binding_by_id"),
+            models.Index(fields=["expires_at"], name="binding_by_expiry"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.aor} -> {self.contact}"
+
+
+class RegistrationEvent(models.Model):
+    """The ledger: what became of each attempt and of each binding. Identical refusals of one minute are one row."""
+
+    pk = models.CompositePrimaryKey("at", "event_id")
+    at = models.DateTimeField()
+    event_id = models.BigIntegerField()
+    last_at = models.DateTimeField(help_text="Of summed refusals the last; else equal to at.")
+    count = models.PositiveIntegerField(default=1)
+    event = models.CharField(max_length=16, choices=[(kind.value, kind.value) for kind in EventKind])
+    reason = models.CharField(max_length=32)
+    aor = models.TextField(db_collation="C")
+    peer_id = models.UUIDField(null=True)
+    extension_id = models.UUIDField(null=True)
+    binding_id = models.UUIDField(null=True)
+    contact = models.TextField(default="")
+    received_addr = models.GenericIPAddressField(null=True)
+    received_port = models.PositiveIntegerField(null=True)
+    old_received_addr = models.GenericIPAddressField(null=True)
+    old_received_port = models.PositiveIntegerField(null=True)
+    user_agent = models.TextField(default="")
+
+    class Meta:
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["peer_id", "-at"], name="event_by_peer"),
+            models.Index(fields=["extension_id", "-at"], name="event_by_extension"),
+            models.Index(fields=["event_id"], name="event_by_id"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event} {self.aor}"
+
+
+class PeerActivity(models.Model):
+    """What last happened to a peer; written when something begins or ends, not at each refresh."""
+
+    peer = models.OneToOneField(
+        Peer, primary_key=True, on_delete=models.CASCADE, db_constraint=False, related_name="activity"
+    )
+    registered_at = models.DateTimeField(null=True)
+    ended_at = models.DateTimeField(null=True)
+    end_reason = models.CharField(
+        max_length=32, null=True, choices=[(reason.value, reason.value) for reason in EndReason]
+    )
+    refused_at = models.DateTimeField(null=True)
+    refused_reason = models.CharField(max_length=32, null=True)
+    received_addr = models.GenericIPAddressField(null=True)
+    received_port = models.PositiveIntegerField(null=True)
+    user_agent = models.TextField(default="")
+
+    def __str__(self) -> str:
+        return str(self.peer_id)
+
+
+class NonceUse(models.Model):
+    """The last request accepted under a nonce: its nonce count and its answer, so that a repeat changes nothing."""
+
+    nonce = models.TextField(primary_key=True, db_collation="C")
+    nc = models.BigIntegerField()
+    transaction_key = models.BinaryField()
+    response = models.BinaryField()
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.nonce
+
+
+class WorkerHeartbeat(models.Model):
+    """A SIP worker that was well at seen_at."""
+
+    id = models.TextField(primary_key=True)
+    bind = models.TextField()
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.id

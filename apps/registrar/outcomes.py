@@ -1,0 +1,153 @@
+"""What can become of a REGISTER and of a binding: closed tables, from the status on the wire to the words an admin reads.
+
+Pure: no I/O, no clock, no Django. A new outcome is a new row here, nowhere else.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class EventKind(StrEnum):
+    """Binding events as in RFC 3680 §4, plus `moved` (same binding, new source) and `refused` (nothing changed)."""
+
+    REGISTERED = "registered"
+    MOVED = "moved"
+    EXPIRED = "expired"
+    UNREGISTERED = "unregistered"
+    DEACTIVATED = "deactivated"
+    REJECTED = "rejected"
+    REFUSED = "refused"
+
+
+class EndReason(StrEnum):
+    """Why a binding ended; every end has one."""
+
+    EXPIRED = "expired"
+    UNREGISTERED = "unregistered"
+    REPLACED = "replaced"
+    DROPPED = "dropped"
+    DISABLED = "disabled"
+    DELETED = "deleted"
+    CREDENTIAL_CHANGED = "credential_changed"
+
+
+END_EVENTS: dict[EndReason, EventKind] = {
+    EndReason.EXPIRED: EventKind.EXPIRED,
+    EndReason.UNREGISTERED: EventKind.UNREGISTERED,
+    EndReason.REPLACED: EventKind.REJECTED,
+    EndReason.DROPPED: EventKind.DEACTIVATED,
+    EndReason.DISABLED: EventKind.DEACTIVATED,
+    EndReason.DELETED: EventKind.DEACTIVATED,
+    EndReason.CREDENTIAL_CHANGED: EventKind.DEACTIVATED,
+}
+
+END_WORDS: dict[EndReason, str] = {
+    EndReason.EXPIRED: "expired without renewal",
+    EndReason.UNREGISTERED: "signed off by the phone",
+    EndReason.REPLACED: "replaced by a newer contact",
+    EndReason.DROPPED: "dropped by an admin",
+    EndReason.DISABLED: "disabled by an admin",
+    EndReason.DELETED: "deleted by an admin",
+    EndReason.CREDENTIAL_CHANGED: "password changed by an admin",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One row: `code` is stable (logs, API, events), `words` are what the state column says, `sentence` explains."""
+
+    status: int
+    phrase: str
+    code: str
+    words: str = ""
+    sentence: str = ""
+
+
+OK = Outcome(200, "OK", "ok")
+CHALLENGE = Outcome(401, "Unauthorized", "challenge")
+STALE_NONCE = Outcome(401, "Unauthorized", "stale_nonce")
+REPEAT = Outcome(200, "OK", "repeat")
+WRONG_PASSWORD = Outcome(
+    401,
+    "Unauthorized",
+    "wrong_password",
+    "wrong password",
+    "The password in the phone is not the one of this SIP peer.",
+)
+UNKNOWN_USER = Outcome(
+    401, "Unauthorized", "unknown_user", "unknown user name", "No SIP peer has this user name in this domain."
+)
+DISABLED = Outcome(
+    401,
+    "Unauthorized",
+    "disabled",
+    "disabled",
+    "The extension or the SIP peer is disabled, so its phone is refused.",
+)
+OTHER_USERS_AOR = Outcome(
+    403,
+    "Forbidden",
+    "other_users_aor",
+    "registers as somebody else",
+    "The phone signs in as this SIP peer but asks to register another extension's address.",
+)
+TOO_MANY_CONTACTS = Outcome(
+    403,
+    "Forbidden",
+    "too_many_contacts",
+    "too many contacts",
+    "The SIP peer already has as many contacts as it may.",
+)
+INTERVAL_TOO_BRIEF = Outcome(
+    423,
+    "Interval Too Brief",
+    "interval_too_brief",
+    "interval too brief",
+    "The phone asks for a shorter expiry than the domain allows.",
+)
+CSEQ_OUT_OF_ORDER = Outcome(
+    400,
+    "CSeq Out Of Order",
+    "cseq_out_of_order",
+    "old request",
+    "The request is older than the one already stored.",
+)
+BAD_CONTACT = Outcome(
+    400, "Bad Contact", "bad_contact", "malformed contact", "The Contact header cannot be read."
+)
+BAD_WILDCARD = Outcome(
+    400,
+    "Bad Wildcard Contact",
+    "bad_wildcard",
+    "malformed sign-off",
+    "Contact: * is only for signing off: alone, with Expires: 0.",
+)
+NOT_OUR_DOMAIN = Outcome(
+    404, "Not Found", "not_our_domain", "wrong domain", "The phone asks for a domain that is not served here."
+)
+BAD_TO = Outcome(400, "Bad To", "bad_to", "malformed address", "The To header is not a sip or sips address.")
+UNSUPPORTED_SCHEME = Outcome(416, "Unsupported URI Scheme", "unsupported_scheme")
+BAD_EXTENSION = Outcome(420, "Bad Extension", "bad_extension")
+BAD_CREDENTIALS = Outcome(400, "Bad Authorization", "bad_credentials")
+METHOD_NOT_ALLOWED = Outcome(405, "Method Not Allowed", "method_not_allowed")
+NOT_IMPLEMENTED = Outcome(501, "Not Implemented", "not_implemented")
+NO_TRANSACTION = Outcome(481, "Call/Transaction Does Not Exist", "no_transaction")
+SERVER_ERROR = Outcome(500, "Server Internal Error", "server_error")
+UNAVAILABLE = Outcome(503, "Service Unavailable", "database_unavailable")
+
+REFUSALS: dict[str, Outcome] = {
+    outcome.code: outcome
+    for outcome in (
+        WRONG_PASSWORD,
+        UNKNOWN_USER,
+        DISABLED,
+        OTHER_USERS_AOR,
+        TOO_MANY_CONTACTS,
+        INTERVAL_TOO_BRIEF,
+        CSEQ_OUT_OF_ORDER,
+        BAD_CONTACT,
+        BAD_WILDCARD,
+        NOT_OUR_DOMAIN,
+        BAD_TO,
+    )
+}

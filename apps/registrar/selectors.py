@@ -1,0 +1,318 @@
+"""Reads: which peer is in which state, with which bindings, and what happened to it.
+
+Time is the database's (Now()), so an expired binding is offline for every reader at the same instant, swept or not.
+Must not write, and must not query in a loop: lists are paged and joined in the database.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import connection
+from django.db.models import (
+    BooleanField,
+    Case,
+    CharField,
+    Count,
+    DateTimeField,
+    Exists,
+    F,
+    Max,
+    Min,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce, Greatest, Length, Now
+
+from apps.extensions.models import Extension, Peer, PeerKind
+from apps.registrar.models import Binding, PeerActivity, RegistrationEvent, WorkerHeartbeat
+from apps.registrar.outcomes import END_WORDS, REFUSALS, EndReason, EventKind
+from apps.registrar.states import PeerState
+
+HEARTBEAT_GOOD_FOR: Final = dt.timedelta(seconds=6)
+HISTORY_STEP: Final = dt.timedelta(minutes=15)
+HISTORY_STEPS: Final = 96
+
+# Public name of an order -> what it sorts by; a leading "-" turns it round.
+ORDERS: Final[dict[str, tuple[str, ...]]] = {
+    "attention": ("state_rank",),
+    "state": ("state_rank",),
+    "extension": (),
+    "peer": ("name",),
+    "address": ("received_addr",),
+    "registered": ("online_since",),
+    "expires": ("first_expires_at",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationRow:
+    """Everything a row of the Registrations page says. `bindings` are live, in ringing order."""
+
+    peer: Peer
+    state: PeerState
+    now: dt.datetime
+    bindings: tuple[Binding, ...] = field(default=())
+
+    @property
+    def activity(self) -> PeerActivity | None:
+        return getattr(self.peer, "activity", None)
+
+    @property
+    def first_binding(self) -> Binding | None:
+        return self.bindings[0] if self.bindings else None
+
+    @property
+    def needs_attention(self) -> bool:
+        return self.state == PeerState.REFUSED or self.refused_words is not None
+
+    @property
+    def online_since(self) -> dt.datetime | None:
+        return min((binding.registered_at for binding in self.bindings), default=None)
+
+    @property
+    def offline_since(self) -> dt.datetime | None:
+        """When it was last reachable: the end that was written down, or the expiry nobody has swept yet."""
+        facts = [getattr(self.peer, "last_expiry", None), self.activity.ended_at if self.activity else None]
+        return max((fact for fact in facts if fact is not None), default=None)
+
+    @property
+    def end_words(self) -> str:
+        reason = self.activity.end_reason if self.activity else None
+        return END_WORDS[EndReason(reason)] if reason else END_WORDS[EndReason.EXPIRED]
+
+    @property
+    def refused_words(self) -> str | None:
+        """Why the latest attempt was refused, if it came after the latest success."""
+        if not getattr(self.peer, "refused_since_success", False) or self.activity is None:
+            return None
+        outcome = REFUSALS.get(self.activity.refused_reason or "")
+        return outcome.words if outcome else self.activity.refused_reason
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    online: int
+    attention: int
+    offline: int
+    never_registered: int
+    disabled: int
+
+    @property
+    def total(self) -> int:
+        return self.online + self.attention + self.offline + self.never_registered + self.disabled
+
+
+def live_bindings() -> QuerySet[Binding]:
+    """Bindings that are reachable now and whose peer may still register."""
+    return Binding.objects.filter(
+        Q(extension__isnull=True) | Q(extension__enabled=True), expires_at__gt=Now(), peer__enabled=True
+    )
+
+
+def peers_with_state() -> QuerySet[Peer]:
+    """Devices, each annotated with state, state_rank, online_since, first_expires_at, last_expiry, received_addr,
+    refused_since_success."""
+    own = Binding.objects.filter(peer_id=OuterRef("pk"))
+    live = own.filter(expires_at__gt=Now())
+    annotated = (
+        Peer.objects.filter(kind=PeerKind.DEVICE)
+        .select_related("extension", "domain", "activity")
+        .annotate(
+            is_live=Exists(live),
+            online_since=_one(live, Min("registered_at")),
+            first_expires_at=_one(live, Min("expires_at")),
+            last_refresh=_one(live, Max("refreshed_at")),
+            last_expiry=_one(own.filter(expires_at__lte=Now()), Max("expires_at")),
+            received_addr=F("activity__received_addr"),
+        )
+        .annotate(refused_since_success=_refused_since_success())
+    )
+    return annotated.annotate(state=_state()).annotate(state_rank=_state_rank())
+
+
+def registrations(*, search: str = "", state: str = "", order: str = "attention") -> QuerySet[Peer]:
+    """The peers of the Registrations page. Unknown states and orders mean the default: they come from a URL."""
+    peers = peers_with_state()
+    for word in search.split()[:5]:
+        peers = peers.filter(_matches(word))
+    if state == "attention":
+        peers = peers.filter(Q(state=PeerState.REFUSED) | Q(is_live=True, refused_since_success=True))
+    elif state in PeerState.values:
+        peers = peers.filter(state=state)
+    return peers.order_by(*_ordering(order))
+
+
+def registration_rows(peers: Iterable[Peer]) -> list[RegistrationRow]:
+    """Rows for peers that came from peers_with_state(), in their order; two queries however many."""
+    page = list(peers)
+    bindings: dict[UUID, list[Binding]] = defaultdict(list)
+    for binding in ringing_order(live_bindings().filter(peer_id__in=[peer.pk for peer in page])):
+        bindings[binding.peer_id].append(binding)
+    now = database_now()
+    return [
+        RegistrationRow(
+            peer=peer, state=PeerState(_annotated(peer, "state")), now=now, bindings=tuple(bindings[peer.pk])
+        )
+        for peer in page
+    ]
+
+
+def rows_of(peer_ids: Iterable[UUID]) -> list[RegistrationRow]:
+    return registration_rows(
+        peers_with_state().filter(pk__in=list(peer_ids)).order_by(*_ordering("extension"))
+    )
+
+
+def counters() -> Counters:
+    """How many peers are in each state, in one query. A peer that needs attention is counted there alone."""
+    attention = Q(state=PeerState.REFUSED) | Q(
+        is_live=True, refused_since_success=True, state=PeerState.ONLINE
+    )
+    found = (
+        peers_with_state()
+        .order_by()
+        .aggregate(
+            attention=Count("pk", filter=attention),
+            online=Count("pk", filter=Q(state=PeerState.ONLINE) & ~Q(refused_since_success=True)),
+            offline=Count("pk", filter=Q(state=PeerState.OFFLINE)),
+            never_registered=Count("pk", filter=Q(state=PeerState.NEVER_REGISTERED)),
+            disabled=Count("pk", filter=Q(state=PeerState.DISABLED)),
+        )
+    )
+    return Counters(**found)
+
+
+def ringing_order(bindings: QuerySet[Binding]) -> QuerySet[Binding]:
+    """By q, then the most recently refreshed: the order in which a call tries them (no q means 1, §20.10)."""
+    return bindings.select_related("peer", "extension").order_by(
+        Coalesce("q", Value(1000)).desc(), "-refreshed_at", "binding_id"
+    )
+
+
+def bindings_of_aor(aor: str) -> QuerySet[Binding]:
+    return ringing_order(live_bindings().filter(aor=aor))
+
+
+def bindings_of_extension(extension: Extension) -> QuerySet[Binding]:
+    """The live bindings of all its peers, under whichever AOR they registered."""
+    return ringing_order(live_bindings().filter(extension=extension))
+
+
+def recent_events(
+    *, peer_id: UUID | None = None, extension_id: UUID | None = None, limit: int = 50
+) -> Sequence[RegistrationEvent]:
+    events = RegistrationEvent.objects.order_by("-last_at", "-event_id")
+    if peer_id is not None:
+        events = events.filter(peer_id=peer_id)
+    if extension_id is not None:
+        events = events.filter(extension_id=extension_id)
+    return list(events[:limit])
+
+
+def online_history() -> list[int]:
+    """How many contacts were registered at the end of each quarter of an hour of the last 24 h, oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(_ONLINE_HISTORY, {"step": HISTORY_STEP, "steps": HISTORY_STEPS})
+        return [max(0, int(row[0])) for row in cursor.fetchall()]
+
+
+def sip_worker_is_well() -> bool:
+    return WorkerHeartbeat.objects.filter(seen_at__gt=Now() - HEARTBEAT_GOOD_FOR).exists()
+
+
+def database_now() -> dt.datetime:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        now: dt.datetime = cursor.fetchone()[0]
+    return now
+
+
+def _one(bindings: QuerySet[Binding], aggregate: Max | Min) -> Subquery:
+    values = bindings.order_by().values("peer_id").annotate(one=aggregate).values("one")
+    return Subquery(values, output_field=DateTimeField())
+
+
+def _refused_since_success() -> Case:
+    success = Greatest(F("activity__registered_at"), F("last_refresh"))
+    return Case(
+        When(activity__refused_at__isnull=True, then=Value(False)),
+        When(activity__registered_at__isnull=True, then=Value(True)),
+        When(activity__refused_at__gt=success, then=Value(True)),
+        default=Value(False),
+        output_field=BooleanField(),
+    )
+
+
+def _state() -> Case:
+    return Case(
+        When(Q(enabled=False) | Q(extension__enabled=False), then=Value(PeerState.DISABLED.value)),
+        When(is_live=True, then=Value(PeerState.ONLINE.value)),
+        When(refused_since_success=True, then=Value(PeerState.REFUSED.value)),
+        When(activity__registered_at__isnull=False, then=Value(PeerState.OFFLINE.value)),
+        default=Value(PeerState.NEVER_REGISTERED.value),
+        output_field=CharField(),
+    )
+
+
+def _state_rank() -> Case:
+    """Attention first: refused, then online with refusals, offline, never registered, online, disabled."""
+    return Case(
+        When(state=PeerState.REFUSED, then=Value("0")),
+        When(state=PeerState.ONLINE, refused_since_success=True, then=Value("1")),
+        When(state=PeerState.OFFLINE, then=Value("2")),
+        When(state=PeerState.NEVER_REGISTERED, then=Value("3")),
+        When(state=PeerState.ONLINE, then=Value("4")),
+        default=Value("5"),
+        output_field=CharField(),
+    )
+
+
+def _matches(word: str) -> Q:
+    live = Binding.objects.filter(peer_id=OuterRef("pk"), expires_at__gt=Now())
+    text = Q(name__icontains=word) | Q(extension__number__icontains=word)
+    text |= Q(extension__display_name__icontains=word) | Q(activity__user_agent__icontains=word)
+    contact = Q(contact__icontains=word) | Q(user_agent__icontains=word)
+    return text | Exists(live.filter(contact | Q(received_addr__startswith=word)))
+
+
+def _ordering(order: str) -> list[Any]:
+    name, descending = order.removeprefix("-"), order.startswith("-")
+    expressions: list[Any] = []
+    for column in ORDERS.get(name, ORDERS["attention"]):
+        ordered = F(column).desc(nulls_last=True) if descending else F(column).asc(nulls_last=True)
+        expressions.append(ordered)
+    if name == "extension" and descending:
+        return [Length("extension__number").desc(), "-extension__number", "-name", "pk"]
+    # Shorter numbers first makes 999 come before 1001 without parsing.
+    return [*expressions, Length("extension__number"), "extension__number", "name", "pk"]
+
+
+def _annotated(peer: Peer, name: str) -> Any:
+    return getattr(peer, name)
+
+
+_DELTA = {EventKind.REGISTERED: 1} | dict.fromkeys((EventKind.EXPIRED, EventKind.UNREGISTERED, EventKind.DEACTIVATED, EventKind.REJECTED), -1)
+# Counted backwards from what is live now, so that a ledger that begins later still ends at today's figure.
+_ONLINE_HISTORY = f"""
+WITH moments AS (
+    SELECT date_bin(%(step)s, now(), 'epoch'::timestamptz) + (n - %(steps)s + 1) * %(step)s AS until
+    FROM generate_series(0, %(steps)s - 1) AS n
+), deltas AS (
+    SELECT date_bin(%(step)s, at, 'epoch'::timestamptz) + %(step)s AS until,
+           sum(CASE WHEN event = '{EventKind.REGISTERED}' THEN count ELSE -count END) AS delta
+    FROM registrar_registrationevent
+    WHERE at > now() - %(steps)s * %(step)s AND event = ANY(ARRAY[{", ".join(f"'{kind}'" for kind in _DELTA)}])
+    GROUP BY 1
+)
+SELECT (SELECT count(*) FROM registrar_binding WHERE expires_at > now())
+       - coalesce((SELECT sum(delta) FROM deltas WHERE deltas.until > moments.until), 0)
+FROM moments ORDER BY until
+"""  # noqa: S608 - built from our own constants

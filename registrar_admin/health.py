@@ -1,0 +1,53 @@
+"""GET /healthz: 200 only when web, database, migrations and at least one SIP worker are well; else 503 saying which.
+
+Must not tell a stranger anything else: no versions, no addresses, no error texts.
+"""
+
+from collections.abc import Callable
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import Error, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from apps.registrar.selectors import sip_worker_is_well
+
+
+def _database() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return True
+
+
+def _migrations() -> bool:
+    executor = MigrationExecutor(connection)
+    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+
+
+CHECKS: dict[str, Callable[[], bool]] = {
+    "web": lambda: True,
+    "database": _database,
+    "migrations": _migrations,
+    "sip": sip_worker_is_well,
+}
+
+
+def _is_well(check: Callable[[], bool]) -> bool:
+    try:
+        return check()
+    except Error:
+        return False
+
+
+@never_cache
+@require_safe
+@login_not_required
+def healthz(request: HttpRequest) -> JsonResponse:
+    results = {name: _is_well(check) for name, check in CHECKS.items()}
+    well = all(results.values())
+    checks = {name: "ok" if result else "failing" for name, result in results.items()}
+    return JsonResponse(
+        {"status": "ok" if well else "failing", "checks": checks}, status=200 if well else 503
+    )

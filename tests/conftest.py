@@ -1,0 +1,39 @@
+"""What every test may ask for: a domain, an admin, a supervisor, an actor."""
+
+import pytest
+from django.conf import LazySettings
+
+from apps.accounts.models import Role, User
+from apps.accounts.services import user_create
+from apps.extensions.audit import Actor
+from apps.extensions.models import Domain
+from apps.extensions.services import domain_create
+
+
+@pytest.fixture(autouse=True)
+def plain_static_files(settings: LazySettings) -> None:
+    """Templates render without a collectstatic run before."""
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    }
+
+
+@pytest.fixture
+def actor() -> Actor:
+    return Actor.of_command("test")
+
+
+@pytest.fixture
+def domain(db: None, actor: Actor) -> Domain:
+    return domain_create(name="example.com", actor=actor)
+
+
+@pytest.fixture
+def admin(db: None, actor: Actor) -> User:
+    return user_create(username="ada", password="correct horse battery", role=Role.ADMIN, actor=actor)
+
+
+@pytest.fixture
+def supervisor(db: None, actor: Actor) -> User:
+    return user_create(username="sam", password="correct horse battery", role=Role.SUPERVISOR, actor=actor)

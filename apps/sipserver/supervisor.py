@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Final, Literal, Self
+from typing import IO, Any, Final, Literal, Self
 
 FIRST_RETRY_S: Final = 0.1
 LONGEST_RETRY_S: Final = 5.0
@@ -43,8 +43,8 @@ class Account:
 class Child:
     """One process to keep alive.
 
-    `env` is its whole environment (None: ours), `pass_fds` stay open in it. Output is appended to `log` (None: it
-    goes where ours goes). `stops_last` keeps it until the others are gone: a database under its clients.
+    `env` is its whole environment (None: ours), `pass_fds` stay open in it. Output is appended to `log`
+    (None: it goes where ours goes). `stops_last` keeps it until the others are gone, as a database must be.
     """
 
     name: str
@@ -86,8 +86,8 @@ class _Kept:
 class Supervisor:
     """Keeps `children` alive between `with` and its end.
 
-    `run()` is all that most callers need. A caller with work of its own enters the supervisor, calls start() for
-    each child when its time has come, and step() until `stopping`. Only in the main thread: it handles signals.
+    `run()` is all that most callers need. A caller with work of its own enters the supervisor, calls start()
+    for each child in its time, and step() until `stopping`. Only in the main thread: it handles signals.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class Supervisor:
         self._launch(kept)
 
     def step(self, timeout_s: float | None = None) -> None:
-        """One turn: wait at most `timeout_s` for a signal, a death or a due restart, then reap and restart."""
+        """One turn: wait (at most `timeout_s`) for a signal, a death or a due restart; reap, restart."""
         waits = [kept.retry_at - time.monotonic() for kept in self._kept if kept.process is None]
         waits += [] if timeout_s is None else [timeout_s]
         self._sleep(max(0.0, min(waits)) if waits else None)
@@ -241,11 +241,14 @@ class Supervisor:
             self._on_event(ChildEvent(kind, kept.child.name, process.pid, process.returncode))
 
 
-def spawn(child: Child) -> subprocess.Popen[bytes]:
-    """Start the child's process in a session of its own, so that a Ctrl-C reaches only its parent."""
-    options: dict[str, Any] = {}
+def spawn(child: Child, output: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+    """Start the child's process in a session of its own, so that a Ctrl-C reaches only its parent.
+
+    `output` takes what it prints, if it has no log.
+    """
+    options: dict[str, Any] = {} if output is None else {"stdout": output, "stderr": output}
     if child.account is not None:
-        options = {"user": child.account.uid, "group": child.account.gid, "extra_groups": []}
+        options |= {"user": child.account.uid, "group": child.account.gid, "extra_groups": []}
     with contextlib.ExitStack() as stack:
         if child.log is not None:
             options["stdout"] = options["stderr"] = stack.enter_context(_log_file(child.log))
@@ -269,7 +272,7 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def _log_file(path: Path) -> Any:
+def _log_file(path: Path) -> IO[bytes]:
     with contextlib.suppress(FileNotFoundError):
         if path.stat().st_size > LARGEST_LOG_BYTES:
             path.replace(path.with_name(path.name + ".1"))

@@ -122,6 +122,10 @@ class Config:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.http_host, self.http_host)  # noqa: S104
         return f"http://{bracketed(host)}:{self.http_port}"
 
+    @property
+    def is_behind_tls(self) -> bool:
+        return self.web_url is not None and self.web_url.startswith("https://")
+
     def require_secret_key(self) -> str:
         """The key, from SECRET_KEY or the data folder. ConfigError if there is none yet."""
         if self.secret_key is None:

@@ -1,0 +1,196 @@
+"""`manage.py up`: the whole product in one command: database, web and SIP, until Ctrl-C or SIGTERM.
+
+Must not change what an earlier start made: data is kept, and a password is printed only when it is made.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import sys
+import time
+import urllib.error
+import urllib.request
+from typing import Any, Final
+
+import psycopg
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
+from django.db import connection
+
+from apps.sipserver.supervisor import Child, ChildEvent, Supervisor
+from registrar_admin.config import PROJECT_DIR, Config, ensure_data_dir
+from registrar_admin.embedded_postgres import EmbeddedPostgres
+from registrar_admin.panel import log_dir, login_lines, panel
+from registrar_admin.ports import why_unusable
+from registrar_admin.postgres_home import EmbeddedPostgresError
+from registrar_admin.static_files import collect_if_changed
+
+WRONG_USE: Final = 2
+DATABASE_WAIT_S: Final = 30.0
+HEALTH_EVERY_S: Final = 0.2
+IMPATIENT_AFTER_S: Final = 60.0
+
+
+class Command(BaseCommand):
+    help = "Run the whole product: embedded database (unless DATABASE_URL is set), web pages, SIP workers."
+    requires_system_checks: list[str] = []
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        config: Config = settings.CONFIG
+        self._new_login: list[str] = []
+        _check_ports(config)
+        with Supervisor(on_event=self._tell_event) as supervisor:
+            self._run(config, supervisor)
+        for line in self._new_login:  # stopped before the panel: it must not be lost
+            self.stdout.write(line)
+
+    def _run(self, config: Config, supervisor: Supervisor) -> None:
+        ensure_data_dir(config.data_dir)
+        log_dir(config).mkdir(mode=0o700, exist_ok=True)
+        self._bring_up_database(config, supervisor)
+        with supervisor.interruptible():
+            username, new_password, domain = _fill_database(config)
+            if new_password is not None:
+                self._new_login = login_lines(config, username, new_password)
+            collect_if_changed(config.data_dir / "static.stamp")
+        connection.close()
+        connection.close_pool()  # this process only watches from here on, and a forked child wants no threads
+        supervisor.start(_web(config))
+        supervisor.start(_sip(config))
+        if self._wait_until_healthy(config, supervisor):
+            self.stdout.write(panel(config, username, new_password, domain))
+            self.stdout.flush()
+            self._new_login = []
+        while not supervisor.stopping:
+            supervisor.step()
+
+    def _bring_up_database(self, config: Config, supervisor: Supervisor) -> None:
+        if not config.database_is_embedded:
+            with supervisor.interruptible():
+                _wait_for_database(config)
+            return
+        server = EmbeddedPostgres(config.data_dir)
+        try:
+            with supervisor.interruptible():
+                child = server.prepare()
+            supervisor.start(child)
+
+            def turn(seconds: float) -> None:
+                supervisor.step(seconds)
+                with supervisor.interruptible():  # ends the wait if a stop was asked for
+                    pass
+
+            server.wait_until_ready(turn, lambda: supervisor.is_alive(child.name))
+        except EmbeddedPostgresError as error:
+            raise CommandError(str(error), returncode=WRONG_USE) from None
+
+    def _wait_until_healthy(self, config: Config, supervisor: Supervisor) -> bool:
+        started = time.monotonic()
+        told = False
+        while not supervisor.stopping:
+            supervisor.step(HEALTH_EVERY_S)
+            with supervisor.interruptible():
+                trouble = _trouble(config)
+            if trouble is None:
+                return True
+            if not told and time.monotonic() - started > IMPATIENT_AFTER_S:
+                self._tell(f"Still waiting: {trouble}; see {log_dir(config)}")
+                told = True
+        return False
+
+    def _tell_event(self, event: ChildEvent) -> None:
+        if event.kind == "died":
+            self._tell(
+                f"{event.name} ended with exit code {event.returncode}, "
+                f"again in {event.retry_in_s:.1f} s; see {log_dir(settings.CONFIG)}"
+            )
+        elif event.kind == "killed":
+            self._tell(f"{event.name} did not stop in time and was killed")
+
+    def _tell(self, line: str) -> None:
+        self.stderr.write(line)
+        self.stderr.flush()
+
+
+def _check_ports(config: Config) -> None:
+    web = why_unusable("TCP", config.http_host, config.http_port)
+    if web:
+        raise CommandError(f"REGISTRAR_HTTP: {web}", returncode=WRONG_USE)
+    sip = why_unusable("UDP", config.sip_host, config.sip_port)
+    if sip:
+        raise CommandError(f"REGISTRAR_SIP: {sip}", returncode=WRONG_USE)
+
+
+def _wait_for_database(config: Config) -> None:
+    deadline = time.monotonic() + DATABASE_WAIT_S
+    pause_s = 0.1
+    while True:
+        try:
+            return psycopg.connect(config.database_url, connect_timeout=5).close()
+        except psycopg.OperationalError as error:
+            if time.monotonic() + pause_s > deadline:
+                reason = " ".join(str(error).split())
+                message = f"DATABASE_URL: no connection within {DATABASE_WAIT_S:.0f} s: {reason}"
+                raise CommandError(message, returncode=WRONG_USE) from None
+        time.sleep(pause_s)
+        pause_s = min(pause_s * 2, 2.0)
+
+
+def _fill_database(config: Config) -> tuple[str, str | None, str]:
+    """Tables, first domain, first admin: (user name, password if just made, name of the domain)."""
+    from apps.accounts.services import ensure_first_admin
+    from apps.extensions.audit import Actor
+    from apps.extensions.services import domain_ensure
+
+    call_command("migrate", interactive=False, verbosity=0)
+    try:
+        domain = domain_ensure(name=config.domain or config.public_host, actor=Actor.of_command("up"))
+        username, password = ensure_first_admin(username=config.admin_user, password=config.admin_password)
+    except ValidationError as error:
+        message = f"REGISTRAR_DOMAIN or REGISTRAR_ADMIN_PASSWORD: {' '.join(error.messages)}"
+        raise CommandError(message, returncode=WRONG_USE) from None
+    return username, password, domain.name
+
+
+def _web(config: Config) -> Child:
+    argv = [sys.executable, "-m", "daphne", "-b", config.http_host, "-p", str(config.http_port)]
+    argv += ["--proxy-headers"] if config.is_behind_tls else []
+    argv += ["registrar_admin.asgi:application"]
+    return Child("web", argv, env=_environment(), cwd=PROJECT_DIR, log=log_dir(config) / "web.log")
+
+
+def _sip(config: Config) -> Child:
+    argv = [sys.executable, str(PROJECT_DIR / "manage.py"), "sipserver"]
+    return Child("sip", argv, env=_environment(), cwd=PROJECT_DIR, log=log_dir(config) / "sip.log")
+
+
+def _environment() -> dict[str, str]:
+    """Ours without the admin's password, which no child needs."""
+    kept = {name: value for name, value in os.environ.items() if name != "REGISTRAR_ADMIN_PASSWORD"}
+    return {**kept, "PYTHONUNBUFFERED": "1"}
+
+
+def _trouble(config: Config) -> str | None:
+    """None if /healthz answers 200, else what it or the connection says."""
+    request = urllib.request.Request(f"{config.http_url}/healthz", headers={"Host": "localhost"})  # noqa: S310
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(request, timeout=3):
+            return None
+    except urllib.error.HTTPError as error:
+        with error:
+            return f"/healthz says {error.code} {_failing(error.read())}".strip()
+    except (OSError, http.client.HTTPException) as error:
+        return f"no answer on {config.http_url} ({error})"
+
+
+def _failing(body: bytes) -> str:
+    try:
+        checks = json.loads(body)["checks"]
+        return ", ".join(name for name, state in checks.items() if state != "ok")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return ""

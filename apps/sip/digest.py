@@ -19,7 +19,9 @@ from apps.sip.params import QUOTED, TOKEN, unquoted
 MAX_AUTH_PARAMS: Final = 32
 
 _SCHEME: Final = re.compile(r"(?i:digest)[ \t]++")
-_AUTH_PARAMS: Final = re.compile(rf"[ \t]*+({TOKEN})[ \t]*+=[ \t]*+({QUOTED}|[^\s,\"]++)[ \t]*+(?:,|$)|(.++)")
+_AUTH_PARAMS: Final = re.compile(
+    rf"[ \t]*+({TOKEN})[ \t]*+=[ \t]*+({QUOTED}|[^\s,\"]++)[ \t]*+(?:,|$)|(.++)", re.DOTALL
+)
 _QUOTED_PAIR: Final = re.compile(r"\\(.)")
 _NONCE_COUNT: Final = re.compile(r"[0-9A-Fa-f]{8}")
 _MANDATORY: Final = ("username", "realm", "nonce", "uri", "response")
@@ -132,7 +134,7 @@ def _read_credentials(text: str, realm: str) -> DigestCredentials | Authorizatio
     params = _auth_params(text)
     if isinstance(params, AuthorizationFault):
         return params
-    if _QUOTED_PAIR.sub(r"\1", params.get("realm", realm)) != realm:
+    if _unescaped(params.get("realm", realm)) != realm:
         return None
     missing = next((name for name in _MANDATORY if not params.get(name)), None)
     if missing:
@@ -157,8 +159,8 @@ def _checked_credentials(
         if not cnonce:
             return AuthorizationFault("missing_cnonce")
     return DigestCredentials(
-        _QUOTED_PAIR.sub(r"\1", params["username"]),
-        _QUOTED_PAIR.sub(r"\1", params["realm"]),
+        _unescaped(params["username"]),
+        _unescaped(params["realm"]),
         params["nonce"],
         params["uri"],
         params["response"],
@@ -168,6 +170,10 @@ def _checked_credentials(
         qop,
         nonce_count,
     )
+
+
+def _unescaped(text: str) -> str:
+    return _QUOTED_PAIR.sub(r"\1", text) if "\\" in text else text
 
 
 def _auth_params(text: str) -> dict[str, str] | AuthorizationFault:

@@ -116,7 +116,7 @@ def parse_request(data: bytes) -> Request | MalformedRequest:
     if noise:
         return MalformedRequest(None, "", noise)
     head_bytes, blank_line, body = data.partition(b"\r\n\r\n")
-    head = read_head(head_bytes)
+    head = read_head(head_bytes if blank_line else head_bytes.removesuffix(b"\r\n"))
     if head.start_line.startswith("ACK "):
         return MalformedRequest(None, "", "ack")
     try:
@@ -202,6 +202,8 @@ def _body(lengths: list[str], body: bytes) -> bytes:
 
 
 def _vias(values: list[str]) -> tuple[Via, ...]:
+    if not values:
+        raise _Refused("missing_via")
     try:
         texts = [text for value in values for text in split_list(value)]
         if len(texts) > MAX_VIAS:

@@ -27,7 +27,7 @@ from urllib.parse import quote
 import psycopg
 
 from apps.sipserver.supervisor import Child, kill_group, spawn
-from registrar_admin.postgres_home import EmbeddedPostgresError, PostgresHome, find_home, give
+from registrar_admin.postgres_home import SYSTEM_DIR, EmbeddedPostgresError, PostgresHome, find_home, give
 
 DATABASE_NAME: Final = "registrar"
 PORT: Final = 5432  # only a part of the socket's name; said explicitly, or PGPORT would decide
@@ -75,7 +75,6 @@ class EmbeddedPostgres:
         self._settings = {**SERVER_SETTINGS, **(settings or {})}
         self._home: PostgresHome | None = None
         self._lock: IO[str] | None = None
-        self._child: Child | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -101,20 +100,19 @@ class EmbeddedPostgres:
             home.link.symlink_to(home.cluster)
         sockets = self._make_socket_dir(home)
         _end_leftovers(home.cluster, sockets)
-        self._child = self._as_child(home, sockets)
-        return self._child
+        return self._as_child(home, sockets)
 
     def start(self) -> Self:
         """Run the server until stop(). Retries for 5 s, as long as remains of a crash may take to go away."""
-        child = self._child = self.prepare()
-        self._process = spawn(child)
-
-        def turn(seconds: float) -> None:
-            time.sleep(seconds)
-            if not self._is_alive():
-                self._process = spawn(child)
-
         try:
+            child = self.prepare()
+            self._process = spawn(child)
+
+            def turn(seconds: float) -> None:
+                time.sleep(seconds)
+                if not self._is_alive():
+                    self._process = spawn(child)
+
             self.wait_until_ready(turn, self._is_alive)
         except BaseException:
             self.stop()
@@ -166,7 +164,8 @@ class EmbeddedPostgres:
         self.stop()
         link = self.data_dir / "postgres"
         if link.is_symlink():
-            shutil.rmtree(link.resolve().parent, ignore_errors=True)
+            if link.resolve().is_relative_to(SYSTEM_DIR):
+                shutil.rmtree(link.resolve().parent, ignore_errors=True)
             link.unlink()
         shutil.rmtree(link, ignore_errors=True)
         if embedded_socket_dir(self.data_dir) != link:

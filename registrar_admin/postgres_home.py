@@ -54,7 +54,7 @@ def find_home(data_dir: Path) -> PostgresHome:
     if os.geteuid() != 0:
         return PostgresHome(binaries, _own_cluster(wanted), None, None)
     account = _account_for(wanted)
-    if not can_run(account, binaries / "postgres"):
+    if not can_run(account, binaries / "initdb"):
         binaries = _copy_of(binaries)
     if wanted.is_symlink():
         return PostgresHome(binaries, wanted.resolve(), None, account)
@@ -143,8 +143,11 @@ def _exists(account_name: str) -> bool:
 
 
 def _copy_of(binaries: Path) -> Path:
-    """A copy of the installation that every account may run, shared by all data folders."""
-    source = binaries.parent
+    """A copy of the installation that every account may run, shared by all data folders.
+
+    The programs look for their libraries in `<package>.libs` beside the package: the copy has the same shape.
+    """
+    source, package = binaries.parent, binaries.parent.parent
     made = (binaries / "postgres").stat()
     key = hashlib.sha256(f"{source}:{made.st_size}:{made.st_mtime_ns}".encode()).hexdigest()[:16]
     copy = SYSTEM_DIR / f"postgresql-{key}"
@@ -152,12 +155,16 @@ def _copy_of(binaries: Path) -> Path:
         unfinished = SYSTEM_DIR / f".{copy.name}.{secrets.token_hex(4)}"
         _make_system_dir(SYSTEM_DIR)
         ignore = shutil.ignore_patterns("include", "*.a", "pkgconfig")
-        shutil.copytree(source, unfinished, symlinks=True, ignore=ignore)
+        for folder in (source, package.with_name(f"{package.name}.libs"), package / ".dylibs"):
+            if folder.is_dir():
+                target = unfinished / folder.relative_to(package.parent)
+                shutil.copytree(folder, target, symlinks=True, ignore=ignore)
+        unfinished.chmod(0o755)
         try:
             unfinished.rename(copy)
         except OSError:  # another start was faster
             shutil.rmtree(unfinished)
-    return copy / binaries.name
+    return copy / binaries.relative_to(package.parent)
 
 
 def _moved_out(wanted: Path, account: Account) -> Path:

@@ -46,6 +46,8 @@ def product_environment(data_dir: Path, changes: Mapping[str, str] | None = None
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests() -> Generator[None, None, None]:
     global _server
+    for name in [name for name in os.environ if name.startswith("REGISTRAR_")]:
+        del os.environ[name]  # a developer's own site must not decide a test
     os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(48))
     if not os.environ.get("DATABASE_URL"):
         folder = Path(tempfile.mkdtemp(prefix="registrar-tests-"))

@@ -256,6 +256,14 @@ def test_c16_folds_are_counted_as_one_line_each() -> None:
     assert request(register("X-Long: y" + "\r\n z" * 1000)).value("x-long") == "y" + " z" * 1000
 
 
+@pytest.mark.parametrize("dirt", ["", "\x07"])
+@pytest.mark.parametrize("line_end", ["\r\n ", "\r\n"])
+def test_c16_lines_beyond_those_looked_at_are_400_and_leave_nothing_behind(line_end: str, dirt: str) -> None:
+    answer = malformed(register("X-Long: y" + dirt + (line_end + "z: z") * 2000))
+
+    assert (answer.status, "\r" in repr(answer.echo)) == (400, False)
+
+
 @pytest.mark.parametrize(
     "filling",
     [

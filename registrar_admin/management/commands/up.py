@@ -18,8 +18,9 @@ import psycopg
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.postgresql.base import DatabaseWrapper
 
 from apps.sipserver.supervisor import Child, ChildEvent, Supervisor
 from registrar_admin.config import PROJECT_DIR, Config, ensure_data_dir
@@ -39,16 +40,26 @@ class Command(BaseCommand):
     help = "Run the whole product: embedded database (unless DATABASE_URL is set), web pages, SIP workers."
     requires_system_checks: list[str] = []
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--prepare-only",
+            action="store_true",
+            help="make tables, first domain and first admin, then end: web and SIP are started elsewhere",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         config: Config = settings.CONFIG
         self._new_login: list[str] = []
-        _check_ports(config)
+        if not options["prepare_only"]:
+            _check_ports(config)
         with Supervisor(on_event=self._tell_event) as supervisor:
-            self._run(config, supervisor)
+            username, new_password, domain = self._prepare(config, supervisor)
+            if not options["prepare_only"]:
+                self._serve(config, supervisor, panel(config, username, new_password, domain))
         for line in self._new_login:  # stopped before the panel: it must not be lost
             self.stdout.write(line)
 
-    def _run(self, config: Config, supervisor: Supervisor) -> None:
+    def _prepare(self, config: Config, supervisor: Supervisor) -> tuple[str, str | None, str]:
         ensure_data_dir(config.data_dir)
         log_dir(config).mkdir(mode=0o700, exist_ok=True)
         self._bring_up_database(config, supervisor)
@@ -57,12 +68,14 @@ class Command(BaseCommand):
             if new_password is not None:
                 self._new_login = login_lines(config, username, new_password)
             collect_if_changed(config.data_dir / "static.stamp")
-        connection.close()
-        connection.close_pool()  # this process only watches from here on, and a forked child wants no threads
+        _close_database()
+        return username, new_password, domain
+
+    def _serve(self, config: Config, supervisor: Supervisor, text: str) -> None:
         supervisor.start(_web(config))
         supervisor.start(_sip(config))
         if self._wait_until_healthy(config, supervisor):
-            self.stdout.write(panel(config, username, new_password, domain))
+            self.stdout.write(text)
             self.stdout.flush()
             self._new_login = []
         while not supervisor.stopping:
@@ -154,6 +167,14 @@ def _fill_database(config: Config) -> tuple[str, str | None, str]:
         message = f"REGISTRAR_DOMAIN or REGISTRAR_ADMIN_PASSWORD: {' '.join(error.messages)}"
         raise CommandError(message, returncode=WRONG_USE) from None
     return username, password, domain.name
+
+
+def _close_database() -> None:
+    """From here on this process only watches; a child must not be forked from one with a pool's threads."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    connection.close()
+    if isinstance(connection, DatabaseWrapper):
+        connection.close_pool()
 
 
 def _web(config: Config) -> Child:

@@ -1,0 +1,139 @@
+"""manage.py, `up` and `run` as a person meets them when something is wrong: one line, exit code 2."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from registrar_admin.config import PROJECT_DIR
+from tests.postgres import product_data_dir, product_environment
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    with product_data_dir() as folder:
+        yield folder
+
+
+@contextlib.contextmanager
+def taken_port(kind: socket.SocketKind) -> Iterator[int]:
+    with socket.socket(socket.AF_INET, kind) as holder:
+        holder.bind(("127.0.0.1", 0))
+        if kind == socket.SOCK_STREAM:
+            holder.listen()
+        yield holder.getsockname()[1]
+
+
+def free_port() -> int:
+    with taken_port(socket.SOCK_STREAM) as port:
+        return port
+
+
+def manage(data_dir: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=PROJECT_DIR,
+        env=product_environment(data_dir, variables),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def says_one_line(done: subprocess.CompletedProcess[str], *words: str) -> bool:
+    lines = done.stderr.splitlines()
+    return done.returncode == 2 and len(lines) == 1 and all(word in lines[0] for word in words)
+
+
+def test_a_wrong_setting_is_one_line_and_exit_code_2(data_dir: Path) -> None:
+    done = manage(data_dir, "up", REGISTRAR_HTTP="everywhere")
+
+    assert says_one_line(done, "REGISTRAR_HTTP='everywhere'", "expected"), done
+
+
+def test_a_command_that_needs_the_key_says_how_to_get_one(data_dir: Path) -> None:
+    done = manage(data_dir, "migrate")
+
+    assert says_one_line(done, "SECRET_KEY", "./run"), done
+
+
+def test_check_needs_no_key(data_dir: Path) -> None:
+    assert manage(data_dir, "check").returncode == 0
+    assert not (data_dir / "secret_key").exists()
+
+
+def test_a_web_port_in_use_is_named_before_anything_starts(data_dir: Path) -> None:
+    with taken_port(socket.SOCK_STREAM) as port:
+        done = manage(data_dir, "up", REGISTRAR_HTTP=f"127.0.0.1:{port}")
+
+    assert says_one_line(done, f"127.0.0.1:{port}", "in use"), done
+    assert not (data_dir / "postgres").exists()
+
+
+def test_a_sip_port_in_use_is_named_before_anything_starts(data_dir: Path) -> None:
+    with taken_port(socket.SOCK_DGRAM) as port:
+        done = manage(
+            data_dir, "up", REGISTRAR_HTTP=f"127.0.0.1:{free_port()}", REGISTRAR_SIP=f"127.0.0.1:{port}"
+        )
+
+    assert says_one_line(done, f"127.0.0.1:{port}", "in use"), done
+
+
+def test_preparing_prints_the_first_password_once_and_never_again(data_dir: Path) -> None:
+    first = manage(data_dir, "up", "--prepare-only")
+    second = manage(data_dir, "up", "--prepare-only")
+
+    assert first.returncode == 0, first
+    assert "Sign in as   admin" in first.stdout
+    password = first.stdout.split("Password")[1].split()[0]
+    assert len(password) >= 16
+    assert (second.returncode, second.stdout) == (0, "")
+    for log in (data_dir / "log").iterdir():
+        assert password not in log.read_text(errors="replace")
+
+
+def test_a_given_password_is_not_printed(data_dir: Path) -> None:
+    done = manage(data_dir, "up", "--prepare-only", REGISTRAR_ADMIN_PASSWORD="battery-horse-7-staple")
+
+    assert done.returncode == 0, done
+    assert "battery" not in done.stdout + done.stderr
+
+
+def test_a_stop_while_the_first_start_is_at_work_leaves_nothing_running(data_dir: Path) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "manage.py", "up", "--prepare-only"],
+        cwd=PROJECT_DIR,
+        env=product_environment(data_dir),
+        stdout=subprocess.DEVNULL,
+    )
+    deadline = time.monotonic() + 30
+    while not (data_dir / "postgres" / "postmaster.pid").exists():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+
+    asked = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    process.wait(10)
+
+    assert time.monotonic() - asked < 5
+    assert not (data_dir / "postgres" / "postmaster.pid").exists()
+
+
+def test_run_refuses_words_it_does_not_know() -> None:
+    done = subprocess.run(
+        [PROJECT_DIR / "run", "fast"], capture_output=True, text=True, env=os.environ, check=False
+    )
+
+    assert done.returncode == 2
+    assert "usage: ./run" in done.stderr

@@ -81,7 +81,8 @@ TEMPLATES = [
 ]
 
 # Under ASGI a persistent connection belongs to a thread that is never met again, so it leaks: a pool instead.
-DATABASES = {"default": database_settings(CONFIG.database_url)}
+DATABASE_URL = CONFIG.database_url
+DATABASES = {"default": database_settings(DATABASE_URL)}
 DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 8, "timeout": 10}
 
 if CONFIG.redis_url:

@@ -1,13 +1,28 @@
 """What every test may ask for: a domain, an admin, a supervisor, an actor."""
 
+from collections.abc import Iterator
+
 import pytest
 from django.conf import LazySettings
+from django.db import connection
+from pytest_django import DjangoDbBlocker
 
 from apps.accounts.models import Role, User
 from apps.accounts.services import user_create
 from apps.extensions.audit import Actor
 from apps.extensions.models import Domain
 from apps.extensions.services import domain_create
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Async tests leave connections in threads that are gone; the test database could not be dropped."""
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-"""What can become of a REGISTER and of a binding: closed tables, from the status on the wire to the words an admin reads.
+"""What can become of a REGISTER and of a binding: closed tables, from the wire to the admin's words.
 
 Pure: no I/O, no clock, no Django. A new outcome is a new row here, nowhere else.
 """

@@ -299,7 +299,9 @@ def _annotated(peer: Peer, name: str) -> Any:
     return getattr(peer, name)
 
 
-_DELTA = {EventKind.REGISTERED: 1} | dict.fromkeys((EventKind.EXPIRED, EventKind.UNREGISTERED, EventKind.DEACTIVATED, EventKind.REJECTED), -1)
+_DELTA = {EventKind.REGISTERED: 1} | dict.fromkeys(
+    (EventKind.EXPIRED, EventKind.UNREGISTERED, EventKind.DEACTIVATED, EventKind.REJECTED), -1
+)
 # Counted backwards from what is live now, so that a ledger that begins later still ends at today's figure.
 _ONLINE_HISTORY = f"""
 WITH moments AS (

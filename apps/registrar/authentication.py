@@ -1,0 +1,85 @@
+"""Digest authentication of a REGISTER (RFC 3261 §22, RFC 7616, RFC 8760): challenge, claim, proof. Pure.
+
+Every refusal looks the same from outside: 401 with a fresh challenge, the same headers in the same order, and the same
+work done for a user who does not exist (C91, C97). Keeps nothing: a nonce proves itself (C46, C93).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from apps.registrar.bindings import Account, DomainPolicy
+from apps.registrar.outcomes import DISABLED, OK, UNKNOWN_USER, WRONG_PASSWORD, Outcome
+from apps.sip.digest import (
+    Algorithm,
+    AuthorizationFault,
+    DigestCredentials,
+    parse_authorization,
+    verify,
+    www_authenticate,
+)
+from apps.sip.message import Request
+from apps.sip.nonce import NonceState, check_nonce, issue_time, make_nonce, nonce_salt
+from apps.sip.transactions import transaction_key
+
+# Long enough that a phone renewing twice an hour can reuse its nonce and save a round trip each time.
+NONCE_LIFETIME_S: Final = 3600
+
+_NOBODY: Final[dict[Algorithm, str]] = {
+    Algorithm.MD5: "0" * 32,
+    Algorithm.SHA256: "0" * 64,
+    Algorithm.SHA512_256: "0" * 64,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Credentials under a nonce of ours: worth looking up, not proven yet."""
+
+    credentials: DigestCredentials
+    nonce_expired: bool
+
+
+def read_claim(
+    request: Request, domain: DomainPolicy, nonce_key: bytes, source_host: str, now_s: int
+) -> Claim | AuthorizationFault | None:
+    """The claim to look up; None where a challenge is due (no credentials for us, foreign nonce, algorithm not
+    offered, no qop)."""
+    credentials = parse_authorization(request.values("authorization"), domain.realm)
+    if not isinstance(credentials, DigestCredentials):
+        return credentials
+    if credentials.algorithm not in domain.algorithms or credentials.qop is None:
+        return None
+    state = check_nonce(nonce_key, credentials.nonce, now_s, NONCE_LIFETIME_S, source_host, domain.realm)
+    if state is NonceState.FOREIGN:
+        return None
+    return Claim(credentials, nonce_expired=state is NonceState.EXPIRED)
+
+
+def prove(claim: Claim, account: Account | None, method: str) -> Outcome:
+    """OK, or why the claim is refused; the reason is for our ledger, never for the wire."""
+    algorithm = claim.credentials.algorithm
+    ha1s = account.ha1s[algorithm] if account else ()
+    # Each is computed, also after a match: the time taken tells nothing.
+    proofs = [verify(claim.credentials, ha1, method) for ha1 in ha1s or (_NOBODY[algorithm],)]
+    if account is None:
+        return UNKNOWN_USER
+    if not (ha1s and any(proofs)):
+        return WRONG_PASSWORD
+    return OK if account.enabled else DISABLED
+
+
+def challenge_headers(
+    request: Request, domain: DomainPolicy, nonce_key: bytes, source_host: str, now_s: int, *, stale: bool
+) -> list[tuple[str, str]]:
+    """One WWW-Authenticate per algorithm, in the domain's order (RFC 8760 §2.4). A repeat gets the same ones (C42)."""
+    nonce = make_nonce(
+        nonce_key,
+        issue_time(now_s, NONCE_LIFETIME_S),
+        nonce_salt(nonce_key, transaction_key(request)),
+        source_host,
+        domain.realm,
+    )
+    return [
+        ("WWW-Authenticate", www_authenticate(domain.realm, nonce, algorithm, stale))
+        for algorithm in domain.algorithms
+    ]

@@ -1,0 +1,294 @@
+"""One batch of requests through triage, look-up, decision and commit: requests in, answers out.
+
+An answer exists only once what it promises is committed. A batch that cannot be committed is tried request by
+request, so that one bad neighbour costs one 500. Must not touch sockets, and reads no clock but the database's.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from psycopg import Error, InterfaceError, OperationalError
+from psycopg.errors import DeadlockDetected, SerializationFailure
+from psycopg_pool import PoolTimeout
+
+from apps.registrar import outcomes
+from apps.registrar.authentication import NONCE_LIFETIME_S, Claim, challenge_headers, prove, read_claim
+from apps.registrar.bindings import (
+    Account,
+    Address,
+    DomainPolicy,
+    NonceRecord,
+)
+from apps.registrar.outcomes import Outcome
+from apps.registrar.rules import Answer, Registration, refusal_event, register, requested_aor, triage
+from apps.registrar.store import Batch, Claimed, Directory, NonceCountTaken, Store
+from apps.sip.digest import AuthorizationFault
+from apps.sip.message import MalformedRequest, Request, parse_request
+from apps.sip.response import build_response, response_address
+from apps.sip.transactions import transaction_key
+
+logger = logging.getLogger(__name__)
+
+Datagram = tuple[bytes, Address]
+
+LONGEST_LOGGED: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A request that parsed, from the packet's source."""
+
+    request: Request
+    source: Address
+
+
+@dataclass(frozen=True, slots=True)
+class Claimant:
+    """A REGISTER that has to be looked up."""
+
+    received: Received
+    domain: DomainPolicy
+    claim: Claim
+    aor: str | None
+
+    @property
+    def claimed(self) -> Claimed:
+        return self.domain.domain_id, self.claim.credentials.username
+
+
+@dataclass(frozen=True, slots=True)
+class Chance:
+    """What is random or secret, given from outside: the nonces' key, new binding ids, seconds of Retry-After."""
+
+    nonce_key: bytes
+    new_id: Callable[[], UUID]
+    retry_after_s: Callable[[], int]
+
+
+class BatchProcessor:
+    """Turns datagrams into answers over a Store. `changed` hears the peers of each commit."""
+
+    def __init__(
+        self, store: Store, chance: Chance, changed: Callable[[set[UUID]], None], transport: str = "UDP"
+    ) -> None:
+        self.store = store
+        self.chance = chance
+        self.changed = changed
+        self.transport = transport
+
+    async def answers(self, datagrams: Sequence[Datagram]) -> list[Datagram]:
+        """(bytes, destination) for each request that gets an answer, committed before it is returned."""
+        answers: list[Datagram] = []
+        received: list[Received] = []
+        for data, source in datagrams:
+            parsed = parse_request(data)
+            if isinstance(parsed, Request):
+                received.append(Received(parsed, source))
+            elif parsed.status is not None:
+                answers.append(_malformed_answer(parsed, source))
+        if received:
+            answers += await self._answer_all(received)
+        return answers
+
+    async def _answer_all(self, received: list[Received]) -> list[Datagram]:
+        try:
+            directory = await self.store.directory()
+        except (Error, PoolTimeout) as error:
+            logger.warning("database unavailable: %s", error)
+            return [self._unavailable(one) for one in received]
+        answers: list[Datagram] = []
+        claimants: list[Claimant] = []
+        for one in received:
+            result = self._triage(one, directory)
+            if isinstance(result, Claimant):
+                claimants.append(result)
+            else:
+                answers.append(result)
+        if claimants:
+            answers += await self._commit(claimants)
+        return answers
+
+    def _triage(self, received: Received, directory: Directory) -> Datagram | Claimant:
+        domain = triage(received.request, directory.domains)
+        if isinstance(domain, Answer):
+            return _answer(received, domain)
+        now_s = int(directory.now.timestamp())
+        claim = read_claim(received.request, domain, self.chance.nonce_key, received.source[0], now_s)
+        if isinstance(claim, AuthorizationFault):
+            return _answer(received, Answer(outcomes.BAD_CREDENTIALS))
+        if claim is None:
+            return self._challenge(received, domain, now_s, outcomes.CHALLENGE)
+        return Claimant(received, domain, claim, requested_aor(received.request))
+
+    async def _commit(self, claimants: list[Claimant]) -> list[Datagram]:
+        """The claimants' answers, after the commit of what they say."""
+        for attempt in (1, 2):
+            try:
+                return await self._decide_and_commit(claimants)
+            except (NonceCountTaken, DeadlockDetected, SerializationFailure):
+                break
+            except (OperationalError, InterfaceError, PoolTimeout) as error:
+                # The connection is gone. If its commit went through, the second attempt finds the answers it stored.
+                logger.warning("database connection lost (attempt %d): %s", attempt, error)
+                if attempt == 2:
+                    return [self._unavailable(claimant.received) for claimant in claimants]
+            except Error:
+                logger.exception("a batch of %d could not be committed", len(claimants))
+                break
+        return await self._commit_one_by_one(claimants)
+
+    async def _commit_one_by_one(self, claimants: list[Claimant]) -> list[Datagram]:
+        answers: list[Datagram] = []
+        for claimant in claimants:
+            try:
+                answers += await self._decide_and_commit([claimant])
+            except (Error, PoolTimeout):
+                logger.exception("a request could not be committed")
+                answers.append(_answer(claimant.received, Answer(outcomes.SERVER_ERROR)))
+        return answers
+
+    async def _decide_and_commit(self, claimants: list[Claimant]) -> list[Datagram]:
+        async with self.store.batch(
+            aors={claimant.aor for claimant in claimants if claimant.aor is not None},
+            claims={claimant.claimed for claimant in claimants},
+            nonces={claimant.claim.credentials.nonce for claimant in claimants},
+        ) as batch:
+            deciding = _Deciding(self, batch)
+            answers = [deciding.answer(claimant) for claimant in claimants]
+            deciding.collect()
+        self.changed(batch.changes.changed_peers())
+        return answers
+
+    def _challenge(
+        self, received: Received, domain: DomainPolicy, now_s: int, outcome: Outcome, *, stale: bool = False
+    ) -> Datagram:
+        headers = challenge_headers(
+            received.request, domain, self.chance.nonce_key, received.source[0], now_s, stale=stale
+        )
+        return _answer(received, Answer(outcome, headers))
+
+    def _unavailable(self, received: Received) -> Datagram:
+        retry_after = ("Retry-After", str(self.chance.retry_after_s()))
+        return _answer(received, Answer(outcomes.UNAVAILABLE, [retry_after]))
+
+
+class _Deciding:
+    """The requests of one batch in arrival order, each seeing the one before."""
+
+    def __init__(self, processor: BatchProcessor, batch: Batch) -> None:
+        self.processor = processor
+        self.batch = batch
+        self.now = batch.snapshot.now
+        self.before = dict(batch.snapshot.bindings)
+        self.bindings = dict(batch.snapshot.bindings)
+        self.nonces = dict(batch.snapshot.nonces)
+
+    def answer(self, claimant: Claimant) -> Datagram:
+        request = claimant.received.request
+        account = self.batch.snapshot.accounts.get(claimant.claimed)
+        proof = prove(claimant.claim, account, request.method)
+        if account is None or proof is not outcomes.OK:
+            return self._refuse(claimant, account, proof)
+        key = transaction_key(request)
+        record = self.nonces.get(claimant.claim.credentials.nonce)
+        if (
+            record is not None
+            and record.nc == claimant.claim.credentials.nc
+            and record.transaction_key == key
+        ):
+            _log(claimant.received, outcomes.REPEAT)
+            return record.response, response_address(request, claimant.received.source)
+        if claimant.claim.nonce_expired or (record and record.nc >= claimant.claim.credentials.nc):
+            return self._challenge(claimant, outcomes.STALE_NONCE, stale=True)
+        answer = self._register(claimant, account)
+        self._remember(claimant, key, answer[0])
+        return answer
+
+    def collect(self) -> None:
+        """What differs between the bindings read and the bindings decided becomes the batch's change set."""
+        for aor in self.bindings:
+            before = {row.binding_id: row for row in self.before.get(aor, ())}
+            after = {row.binding_id: row for row in self.bindings[aor]}
+            self.batch.changes.deletes += [row for key, row in before.items() if key not in after]
+            self.batch.changes.upserts += [row for key, row in after.items() if before.get(key) != row]
+        used = (
+            nonce for nonce, record in self.nonces.items() if self.batch.snapshot.nonces.get(nonce) != record
+        )
+        self.batch.changes.nonces += [self.nonces[nonce] for nonce in used]
+
+    def _refuse(self, claimant: Claimant, account: Account | None, proof: Outcome) -> Datagram:
+        if account is not None:
+            received = claimant.received
+            self.batch.changes.events.append(
+                refusal_event(received.request, account, claimant.domain, proof, received.source, self.now)
+            )
+        return self._challenge(claimant, proof)
+
+    def _challenge(self, claimant: Claimant, outcome: Outcome, *, stale: bool = False) -> Datagram:
+        now_s = int(self.now.timestamp())
+        return self.processor._challenge(claimant.received, claimant.domain, now_s, outcome, stale=stale)
+
+    def _register(self, claimant: Claimant, account: Account) -> Datagram:
+        aor = claimant.aor or ""
+        decision = register(
+            Registration(
+                request=claimant.received.request,
+                account=account,
+                domain=claimant.domain,
+                aor=aor,
+                bindings=self.bindings.get(aor, ()),
+                source=claimant.received.source,
+                transport=self.processor.transport,
+                now=self.now,
+                new_id=self.processor.chance.new_id,
+            )
+        )
+        self.bindings[aor] = decision.bindings
+        self.batch.changes.events += decision.events
+        return _answer(claimant.received, decision.answer)
+
+    def _remember(self, claimant: Claimant, key: bytes, response: bytes) -> None:
+        credentials = claimant.claim.credentials
+        self.nonces[credentials.nonce] = NonceRecord(
+            nonce=credentials.nonce,
+            nc=credentials.nc,
+            transaction_key=key,
+            response=response,
+            expires_at=self.now + timedelta(seconds=NONCE_LIFETIME_S),
+        )
+
+
+def _answer(received: Received, answer: Answer) -> Datagram:
+    _log(received, answer.outcome)
+    response = build_response(
+        received.request, received.source, answer.outcome.status, answer.outcome.phrase, answer.headers
+    )
+    return response, response_address(received.request, received.source)
+
+
+def _malformed_answer(malformed: MalformedRequest, source: Address) -> Datagram:
+    response = build_response(malformed, source, malformed.status or 400, malformed.reason)
+    return response, response_address(malformed, source)
+
+
+def _log(received: Received, outcome: Outcome) -> None:
+    """One line of JSON, so that nothing in it can forge another line; a first challenge is no decision yet."""
+    level = logging.DEBUG if outcome is outcomes.CHALLENGE else logging.INFO
+    if not logger.isEnabledFor(level):
+        return
+    request = received.request
+    line = {
+        "method": request.method[:LONGEST_LOGGED],
+        "outcome": outcome.code,
+        "status": outcome.status,
+        "to": request.to.uri_text[:LONGEST_LOGGED],
+        "source": f"{received.source[0]}:{received.source[1]}",
+        "call_id": request.call_id[:LONGEST_LOGGED],
+        "cseq": request.cseq,
+    }
+    logger.log(level, json.dumps(line))

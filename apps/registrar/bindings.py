@@ -1,0 +1,148 @@
+"""The values the rules work on: who asks, what is stored, what is to change. Pure; no I/O, no clock.
+
+Times are aware datetimes of the database's clock; addresses are (host, port).
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from apps.registrar.outcomes import END_EVENTS, EndReason, EventKind
+from apps.sip.digest import Algorithm
+from apps.sip.uri import SipUri, parse_sip_uri
+
+Address = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class DomainPolicy:
+    """A domain we serve, as the rules need it; algorithms in the order a challenge offers them."""
+
+    domain_id: UUID
+    name: str
+    realm: str
+    algorithms: tuple[Algorithm, ...]
+    min_expires_s: int
+    default_expires_s: int
+    max_expires_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The peer behind a user name; `ha1s` are those valid now, per algorithm."""
+
+    peer_id: UUID
+    peer_name: str
+    extension_id: UUID | None
+    extension_number: str | None
+    enabled: bool
+    max_contacts: int
+    replace_when_full: bool
+    min_expires_s: int | None
+    max_expires_s: int | None
+    ha1s: Mapping[Algorithm, tuple[str, ...]]
+
+    @property
+    def address_users(self) -> frozenset[str]:
+        """The user parts this peer may register: its own name or its extension's number."""
+        return frozenset(name for name in (self.peer_name, self.extension_number) if name is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredBinding:
+    """A row of Binding. q in thousandths."""
+
+    aor: str
+    binding_id: UUID
+    binding_key: str
+    peer_id: UUID
+    extension_id: UUID | None
+    contact: str
+    q: int | None
+    received_addr: str
+    received_port: int
+    transport: str
+    path: str
+    instance_id: str | None
+    reg_id: int | None
+    call_id: str
+    cseq: int
+    user_agent: str
+    registered_at: dt.datetime
+    refreshed_at: dt.datetime
+    expires_at: dt.datetime
+    refresh_count: int = 0
+
+    @property
+    def uri(self) -> SipUri:
+        return parse_sip_uri(self.contact)
+
+    @property
+    def received(self) -> Address:
+        return self.received_addr, self.received_port
+
+    def expires_s(self, now: dt.datetime) -> int:
+        """Whole seconds left, rounded up: what was just granted reads as granted, and what is left is never 0."""
+        return -(-(self.expires_at - now) // dt.timedelta(seconds=1))
+
+
+@dataclass(frozen=True, slots=True)
+class NonceRecord:
+    """The last request accepted under a nonce, and what it was answered."""
+
+    nonce: str
+    nc: int
+    transaction_key: bytes
+    response: bytes
+    expires_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A row of RegistrationEvent in the making."""
+
+    event: EventKind
+    reason: str
+    at: dt.datetime
+    aor: str
+    peer_id: UUID
+    extension_id: UUID | None
+    binding_id: UUID | None = None
+    contact: str = ""
+    received: Address | None = None
+    old_received: Address | None = None
+    user_agent: str = ""
+
+
+@dataclass(slots=True)
+class ChangeSet:
+    """What a batch writes in its one transaction. No binding is both upserted and deleted, none twice."""
+
+    upserts: list[StoredBinding] = field(default_factory=list)
+    deletes: list[StoredBinding] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    nonces: list[NonceRecord] = field(default_factory=list)
+
+    def changed_peers(self) -> set[UUID]:
+        bindings = {row.peer_id for row in (*self.upserts, *self.deletes)}
+        return bindings | {event.peer_id for event in self.events}
+
+    def __bool__(self) -> bool:
+        return bool(self.upserts or self.deletes or self.events or self.nonces)
+
+
+def end_event(binding: StoredBinding, reason: EndReason, at: dt.datetime) -> Event:
+    """The event of a binding's end; an expiry happened when it was due, whenever it is noticed."""
+    return Event(
+        event=END_EVENTS[reason],
+        reason=reason,
+        at=binding.expires_at if reason is EndReason.EXPIRED else at,
+        aor=binding.aor,
+        peer_id=binding.peer_id,
+        extension_id=binding.extension_id,
+        binding_id=binding.binding_id,
+        contact=binding.contact,
+        received=binding.received,
+        user_agent=binding.user_agent,
+    )

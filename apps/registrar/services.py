@@ -1,0 +1,101 @@
+"""What the doors do to registrations: drop bindings, and switch phones off together with their bindings.
+
+Each is one transaction with its audit row, its ledger events and its NOTIFY. Takes the locks the SIP workers take,
+so that no REGISTER decided before the change is committed after it.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+
+from apps.extensions import services as directory
+from apps.extensions.audit import Actor, record
+from apps.extensions.models import Extension, Peer
+from apps.extensions.notices import REGISTRATIONS_CHANGED, payloads
+from apps.registrar import sql
+from apps.registrar.bindings import ChangeSet, StoredBinding, end_event
+from apps.registrar.models import Binding
+from apps.registrar.outcomes import EndReason
+from apps.registrar.selectors import database_now
+
+
+@transaction.atomic
+def extension_update(*, extension: Extension, actor: Actor, **fields: Any) -> Extension:
+    """As extensions.services; a disabled extension's bindings end at once (C99)."""
+    if fields.get("enabled") is False and extension.enabled:
+        _bindings_end(list(extension.peers.all()), EndReason.DISABLED)
+    return directory.extension_update(extension=extension, actor=actor, **fields)
+
+
+@transaction.atomic
+def extension_delete(*, extension: Extension, actor: Actor) -> None:
+    _bindings_end(list(extension.peers.all()), EndReason.DELETED)
+    directory.extension_delete(extension=extension, actor=actor)
+
+
+@transaction.atomic
+def peer_update(*, peer: Peer, actor: Actor, **fields: Any) -> Peer:
+    if fields.get("enabled") is False and peer.enabled:
+        _bindings_end([peer], EndReason.DISABLED)
+    return directory.peer_update(peer=peer, actor=actor, **fields)
+
+
+@transaction.atomic
+def peer_delete(*, peer: Peer, actor: Actor) -> None:
+    _bindings_end([peer], EndReason.DELETED)
+    directory.peer_delete(peer=peer, actor=actor)
+
+
+def binding_drop(*, binding: Binding, actor: Actor) -> None:
+    bindings_drop(bindings=[binding], actor=actor)
+
+
+@transaction.atomic
+def bindings_drop(*, bindings: Iterable[Binding], actor: Actor) -> int:
+    """Ends these bindings; how many of them were still there. The phone may register again."""
+    wanted = {binding.binding_id: binding for binding in bindings}
+    ended = _end(
+        aors={binding.aor for binding in wanted.values()},
+        peer_ids={binding.peer_id for binding in wanted.values()},
+        reason=EndReason.DROPPED,
+        chosen=lambda row: row.binding_id in wanted,
+    )
+    for row in ended:
+        record(actor, "registration_drop", wanted[row.binding_id].peer, {"contact": row.contact})
+    return len(ended)
+
+
+def _bindings_end(peers: Sequence[Peer], reason: EndReason) -> None:
+    """Ends all bindings of the peers, under every AOR they may have registered."""
+    users = {(peer.name, peer.domain.name) for peer in peers}
+    users |= {(peer.extension.number, peer.domain.name) for peer in peers if peer.extension is not None}
+    _end(
+        aors={f"sip:{user}@{domain}" for user, domain in users},
+        peer_ids={peer.pk for peer in peers},
+        reason=reason,
+        chosen=lambda row: True,
+    )
+
+
+def _end(
+    *, aors: set[str], peer_ids: set[UUID], reason: EndReason, chosen: Callable[[StoredBinding], bool]
+) -> list[StoredBinding]:
+    with connection.cursor() as cursor:
+        cursor.execute(sql.LOCK_AORS, {"keys": sql.lock_keys(aors)})
+        cursor.execute(sql.BINDINGS_OF_PEERS, {"peer_ids": list(peer_ids)})
+        found = [StoredBinding(*row) for row in cursor.fetchall()]
+        ended = [row for row in found if chosen(row)]
+        for statement, params in sql.write_statements(_end_all(ended, reason, database_now())):
+            cursor.execute(statement, params)
+        for payload in payloads({row.peer_id for row in ended}):
+            cursor.execute(sql.NOTIFY, {"channel": REGISTRATIONS_CHANGED, "payload": payload})
+    return ended
+
+
+def _end_all(ended: list[StoredBinding], reason: EndReason, now: dt.datetime) -> ChangeSet:
+    """One that had expired already did not end by us."""
+    events = [end_event(row, reason if row.expires_at > now else EndReason.EXPIRED, now) for row in ended]
+    return ChangeSet(deletes=ended, events=events)

@@ -1,0 +1,257 @@
+"""Every SQL statement of the hot path, named; and a change set as the statements that write it.
+
+Rows travel as one JSON parameter each, which costs a quarter of adapted lists. Must not execute anything:
+store.py does for the workers, services.py for the web. Whoever runs write statements holds the lock of each AOR concerned (LOCK_AORS).
+"""
+
+import datetime as dt
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from hashlib import blake2b
+from typing import Any, Final
+from uuid import UUID
+
+from apps.registrar.bindings import ChangeSet, Event, NonceRecord, StoredBinding
+from apps.registrar.outcomes import EventKind
+
+Statement = tuple[str, Mapping[str, Any]]
+
+DOMAINS: Final = """
+SELECT clock_timestamp(), d.name, d.id, d.realm, d.digest_order, d.min_expires_s, d.default_expires_s, d.max_expires_s
+FROM (VALUES (1)) AS always LEFT JOIN extensions_domain d ON true
+"""
+
+CLOCK: Final = "SELECT clock_timestamp()"
+
+# Taken in ascending order, so that two batches never wait for each other.
+LOCK_AORS: Final = "SELECT pg_advisory_xact_lock(key) FROM unnest(%(keys)s::bigint[]) AS key"
+
+ACCOUNTS: Final = """
+SELECT c.domain_id, c.username, c.ha1_md5, c.ha1_sha256, c.ha1_sha512_256,
+       p.id, p.name, p.extension_id, e.number, p.enabled AND coalesce(e.enabled, true),
+       p.max_contacts, p.when_full, p.min_expires_s, p.max_expires_s
+FROM json_to_recordset(%(claims)s) AS claim(domain_id uuid, username text)
+JOIN extensions_credential c ON c.domain_id = claim.domain_id AND c.username = claim.username
+JOIN extensions_peer p ON p.id = c.peer_id
+LEFT JOIN extensions_extension e ON e.id = p.extension_id
+WHERE c.valid_until IS NULL OR c.valid_until > clock_timestamp()
+"""
+
+_BINDING_COLUMNS: Final = (
+    "aor, binding_id, binding_key, peer_id, extension_id, contact, q, host(received_addr), received_port, "
+    "transport, path, instance_id, reg_id, call_id, cseq, user_agent, registered_at, refreshed_at, "
+    "expires_at, refresh_count"
+)
+
+BINDINGS_OF_AORS: Final = f"""
+SELECT {_BINDING_COLUMNS} FROM registrar_binding WHERE aor = ANY(%(aors)s) ORDER BY registered_at, contact
+"""  # noqa: S608 - our own constant
+
+BINDINGS_OF_PEERS: Final = f"""
+SELECT {_BINDING_COLUMNS} FROM registrar_binding WHERE peer_id = ANY(%(peer_ids)s)
+"""  # noqa: S608 - our own constant
+
+AORS_WITH_EXPIRED: Final = """
+SELECT DISTINCT aor FROM (
+    SELECT aor FROM registrar_binding WHERE expires_at <= clock_timestamp() ORDER BY expires_at LIMIT %(limit)s
+) AS due
+"""
+
+NONCES: Final = """
+SELECT nonce, nc, transaction_key, response, expires_at FROM registrar_nonceuse WHERE nonce = ANY(%(nonces)s)
+"""
+
+DELETE_BINDINGS: Final = """
+DELETE FROM registrar_binding AS b
+USING json_to_recordset(%(rows)s) AS r(aor text, binding_id uuid)
+WHERE b.aor = r.aor AND b.binding_id = r.binding_id
+"""
+
+UPSERT_BINDINGS: Final = """
+INSERT INTO registrar_binding AS b (
+    aor, binding_id, binding_key, peer_id, extension_id, contact, q, received_addr, received_port, transport, path,
+    instance_id, reg_id, call_id, cseq, user_agent, registered_at, refreshed_at, expires_at, refresh_count)
+SELECT * FROM json_to_recordset(%(rows)s) AS r(
+    aor text, binding_id uuid, binding_key text, peer_id uuid, extension_id uuid, contact text, q smallint,
+    received_addr inet, received_port integer, transport text, path text, instance_id text, reg_id bigint, call_id text,
+    cseq bigint, user_agent text, registered_at timestamptz, refreshed_at timestamptz, expires_at timestamptz,
+    refresh_count integer)
+ON CONFLICT (aor, binding_id) DO UPDATE SET
+    binding_key = excluded.binding_key, peer_id = excluded.peer_id, extension_id = excluded.extension_id,
+    contact = excluded.contact, q = excluded.q, received_addr = excluded.received_addr,
+    received_port = excluded.received_port, transport = excluded.transport, path = excluded.path,
+    instance_id = excluded.instance_id, reg_id = excluded.reg_id, call_id = excluded.call_id, cseq = excluded.cseq,
+    user_agent = excluded.user_agent, refreshed_at = excluded.refreshed_at, expires_at = excluded.expires_at,
+    refresh_count = excluded.refresh_count
+"""
+
+# A nonce count only ever rises, whatever another worker did meanwhile (C92); store.py counts the rows.
+UPSERT_NONCES: Final = """
+INSERT INTO registrar_nonceuse AS n (nonce, nc, transaction_key, response, expires_at)
+SELECT nonce, nc, decode(transaction_key, 'hex'), decode(response, 'hex'), expires_at
+FROM json_to_recordset(%(rows)s) AS r(
+    nonce text, nc bigint, transaction_key text, response text, expires_at timestamptz)
+ORDER BY nonce
+ON CONFLICT (nonce) DO UPDATE SET
+    nc = excluded.nc, transaction_key = excluded.transaction_key, response = excluded.response
+WHERE n.nc < excluded.nc
+RETURNING n.nonce
+"""
+
+INSERT_EVENTS: Final = """
+INSERT INTO registrar_registrationevent (
+    at, last_at, count, event, reason, aor, peer_id, extension_id, binding_id, contact, received_addr, received_port,
+    old_received_addr, old_received_port, user_agent)
+SELECT at, at, 1, event, reason, aor, peer_id, extension_id, binding_id, contact, received_addr, received_port,
+       old_received_addr, old_received_port, user_agent
+FROM json_to_recordset(%(rows)s) AS r(
+    at timestamptz, event text, reason text, aor text, peer_id uuid, extension_id uuid, binding_id uuid, contact text,
+    received_addr inet, received_port integer, old_received_addr inet, old_received_port integer, user_agent text)
+"""
+
+# Identical refusals of one minute are one row with a count, however many packets brought them.
+SUM_REFUSALS: Final = """
+WITH refusals AS (
+    SELECT * FROM json_to_recordset(%(rows)s) AS r(
+        at timestamptz, last_at timestamptz, count integer, reason text, aor text, peer_id uuid, extension_id uuid,
+        received_addr inet, received_port integer, user_agent text)
+), summed AS (
+    UPDATE registrar_registrationevent AS e
+    SET count = e.count + r.count, last_at = r.last_at, received_port = r.received_port, user_agent = r.user_agent
+    FROM refusals r
+    WHERE e.peer_id = r.peer_id AND e.event = 'refused' AND e.reason = r.reason AND e.received_addr = r.received_addr
+      AND e.at >= date_trunc('minute', r.last_at)
+    RETURNING e.peer_id, e.reason, e.received_addr
+)
+INSERT INTO registrar_registrationevent (
+    at, last_at, count, event, reason, aor, peer_id, extension_id, contact, received_addr, received_port, user_agent)
+SELECT at, last_at, count, 'refused', reason, aor, peer_id, extension_id, '', received_addr, received_port, user_agent
+FROM refusals r
+WHERE NOT EXISTS (
+    SELECT FROM summed s
+    WHERE s.peer_id = r.peer_id AND s.reason = r.reason AND s.received_addr = r.received_addr)
+"""
+
+UPSERT_ACTIVITY: Final = """
+INSERT INTO registrar_peeractivity AS a (
+    peer_id, registered_at, ended_at, end_reason, refused_at, refused_reason, received_addr, received_port, user_agent)
+SELECT * FROM json_to_recordset(%(rows)s) AS r(
+    peer_id uuid, registered_at timestamptz, ended_at timestamptz, end_reason text, refused_at timestamptz,
+    refused_reason text, received_addr inet, received_port integer, user_agent text)
+ORDER BY peer_id
+ON CONFLICT (peer_id) DO UPDATE SET
+    registered_at = coalesce(excluded.registered_at, a.registered_at),
+    ended_at = coalesce(excluded.ended_at, a.ended_at),
+    end_reason = coalesce(excluded.end_reason, a.end_reason),
+    refused_at = coalesce(excluded.refused_at, a.refused_at),
+    refused_reason = coalesce(excluded.refused_reason, a.refused_reason),
+    received_addr = coalesce(excluded.received_addr, a.received_addr),
+    received_port = coalesce(excluded.received_port, a.received_port),
+    user_agent = CASE WHEN excluded.user_agent = '' THEN a.user_agent ELSE excluded.user_agent END
+"""
+
+DELETE_OLD_NONCES: Final = "DELETE FROM registrar_nonceuse WHERE expires_at < clock_timestamp()"
+
+BEAT: Final = """
+INSERT INTO registrar_workerheartbeat AS w (id, bind, started_at, seen_at)
+VALUES (%(id)s, %(bind)s, clock_timestamp(), clock_timestamp())
+ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp()
+"""
+
+DELETE_HEARTBEAT: Final = "DELETE FROM registrar_workerheartbeat WHERE id = %(id)s"
+
+DELETE_OLD_HEARTBEATS: Final = """
+DELETE FROM registrar_workerheartbeat WHERE seen_at < clock_timestamp() - interval '1 hour'
+"""
+
+NOTIFY: Final = "SELECT pg_notify(%(channel)s, %(payload)s)"
+
+
+def lock_keys(aors: Iterable[str]) -> list[int]:
+    """Advisory lock keys (signed 64 bit) in the one order everybody takes them in."""
+    digests = {blake2b(aor.encode(), digest_size=8, person=b"aor").digest() for aor in aors}
+    return sorted(int.from_bytes(digest, "big", signed=True) for digest in digests)
+
+
+def write_statements(changes: ChangeSet) -> list[Statement]:
+    """The change set as statements, deletes first: a contact may end and begin again in one batch."""
+    refusals = [event for event in changes.events if event.event is EventKind.REFUSED]
+    others = [event for event in changes.events if event.event is not EventKind.REFUSED]
+    candidates: list[tuple[str, list[dict[str, Any]]]] = [
+        (DELETE_BINDINGS, [{"aor": row.aor, "binding_id": row.binding_id} for row in changes.deletes]),
+        (UPSERT_BINDINGS, [_columns(row) for row in changes.upserts]),
+        (INSERT_EVENTS, [_event_columns(event) for event in others]),
+        (SUM_REFUSALS, _summed(refusals)),
+        (UPSERT_ACTIVITY, _activity(changes.events)),
+        (UPSERT_NONCES, [_nonce_columns(nonce) for nonce in changes.nonces]),
+    ]
+    return [(sql, {"rows": to_json(rows)}) for sql, rows in candidates if rows]
+
+
+def to_json(rows: list[dict[str, Any]]) -> str:
+    return json.dumps(rows, default=_plain, separators=(",", ":"), ensure_ascii=False)
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, dt.datetime):
+        return value.isoformat()
+    if isinstance(value, UUID):
+        return str(value)
+    raise TypeError(type(value).__name__)
+
+
+def _columns(binding: StoredBinding) -> dict[str, Any]:
+    return {name: getattr(binding, name) for name in StoredBinding.__dataclass_fields__}
+
+
+def _event_columns(event: Event) -> dict[str, Any]:
+    columns = asdict(event)
+    columns["received_addr"], columns["received_port"] = columns.pop("received") or (None, None)
+    columns["old_received_addr"], columns["old_received_port"] = columns.pop("old_received") or (None, None)
+    return columns
+
+
+def _nonce_columns(nonce: NonceRecord) -> dict[str, Any]:
+    return {
+        "nonce": nonce.nonce,
+        "nc": nonce.nc,
+        "transaction_key": nonce.transaction_key.hex(),
+        "response": nonce.response.hex(),
+        "expires_at": nonce.expires_at,
+    }
+
+
+def _summed(refusals: list[Event]) -> list[dict[str, Any]]:
+    """One row per peer, reason and source address: ON CONFLICT and UPDATE FROM meet each at most once."""
+    sums: dict[tuple[UUID, str, str | None], dict[str, Any]] = {}
+    for event in refusals:
+        columns = _event_columns(event)
+        key = (event.peer_id, event.reason, columns["received_addr"])
+        known = sums.get(key)
+        first = known or columns
+        sums[key] = {
+            **columns,
+            "at": first["at"],
+            "last_at": event.at,
+            "count": (known["count"] if known else 0) + 1,
+        }
+    return list(sums.values())
+
+
+def _activity(events: list[Event]) -> list[dict[str, Any]]:
+    """The latest of each fact, one row per peer."""
+    rows: dict[UUID, dict[str, Any]] = {}
+    for event in events:
+        row = rows.setdefault(event.peer_id, {"peer_id": event.peer_id, "user_agent": ""})
+        if event.event is EventKind.REGISTERED:
+            row["registered_at"] = event.at
+        elif event.event is EventKind.REFUSED:
+            row |= {"refused_at": event.at, "refused_reason": event.reason}
+        elif event.event is not EventKind.MOVED:
+            row |= {"ended_at": event.at, "end_reason": event.reason}
+            continue
+        if event.received is not None:
+            row["received_addr"], row["received_port"] = event.received
+        row["user_agent"] = event.user_agent or row["user_agent"]
+    return list(rows.values())

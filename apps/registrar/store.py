@@ -1,0 +1,173 @@
+"""The location service in PostgreSQL, a whole batch at a time: two round trips, one transaction.
+
+Knows rows, not SIP: what they mean is decided in rules.py. Must not use Django's ORM: its connections belong to
+threads.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg.errors import Error
+from psycopg_pool import AsyncConnectionPool
+
+from apps.registrar import sql
+from apps.registrar.bindings import Account, ChangeSet, DomainPolicy, NonceRecord, StoredBinding
+from apps.sip.digest import Algorithm
+
+DIGEST_ORDERS: Final[dict[str, tuple[Algorithm, ...]]] = {
+    "strongest_first": (Algorithm.SHA512_256, Algorithm.SHA256, Algorithm.MD5),
+    "md5_first": (Algorithm.MD5, Algorithm.SHA256),
+    "md5_only": (Algorithm.MD5,),
+    "sha256_only": (Algorithm.SHA256,),
+}
+# A user name in a domain.
+Claimed = tuple[UUID, str]
+
+AnyConnection = AsyncConnection[Any]
+
+
+class NonceCountTaken(Error):  # noqa: N818 - says what happened
+    """Another worker accepted this nonce count, or a higher one, between our read and our write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """The domains we serve, by name, at the database's time `now`."""
+
+    domains: Mapping[str, DomainPolicy]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a batch is decided from; true until commit, for the locks of its AORs are held."""
+
+    now: datetime
+    accounts: Mapping[Claimed, Account]
+    bindings: Mapping[str, tuple[StoredBinding, ...]]
+    nonces: Mapping[str, NonceRecord]
+
+
+@dataclass(slots=True)
+class Batch:
+    """An open transaction. Add to `changes`; written and committed when the context ends without an exception."""
+
+    snapshot: Snapshot
+    changes: ChangeSet = field(default_factory=ChangeSet)
+
+
+class Store:
+    def __init__(self, conninfo: str) -> None:
+        self.pool: AsyncConnectionPool[AnyConnection] = AsyncConnectionPool(
+            conninfo, min_size=1, max_size=3, timeout=2, open=False, kwargs={"autocommit": True}
+        )
+
+    async def open(self) -> None:
+        """Raises psycopg_pool.PoolTimeout while there is no database."""
+        await self.pool.open()
+        await self.pool.wait(timeout=5)
+
+    async def close(self) -> None:
+        await self.pool.close(timeout=1)
+
+    async def directory(self) -> Directory:
+        async with self.pool.connection() as connection:
+            rows = await (await connection.execute(sql.DOMAINS)).fetchall()
+        domains = [_domain_policy(row) for row in rows if row[1] is not None]
+        return Directory({domain.name: domain for domain in domains}, now=rows[0][0])
+
+    @asynccontextmanager
+    async def batch(
+        self, *, aors: Iterable[str], claims: Iterable[Claimed], nonces: Iterable[str]
+    ) -> AsyncIterator[Batch]:
+        """Locks the AORs, reads all the batch needs in one round trip, and writes and commits in another."""
+        aors = list(aors)
+        wanted = [{"domain_id": domain_id, "username": username} for domain_id, username in claims]
+        async with self.pool.connection() as connection, connection.pipeline(), connection.transaction():
+            await connection.execute(sql.LOCK_AORS, {"keys": sql.lock_keys(aors)})
+            # After the lock: times within an AOR never run backwards, whichever worker writes next.
+            clock = await connection.execute(sql.CLOCK)
+            accounts = await connection.execute(sql.ACCOUNTS, {"claims": sql.to_json(wanted)})
+            bindings = await connection.execute(sql.BINDINGS_OF_AORS, {"aors": aors})
+            records = await connection.execute(sql.NONCES, {"nonces": list(nonces)})
+            batch = Batch(
+                Snapshot(
+                    now=(await clock.fetchall())[0][0],
+                    accounts=_accounts(await accounts.fetchall()),
+                    bindings=_bindings_by_aor(await bindings.fetchall()),
+                    nonces={row[0]: NonceRecord(*row) for row in await records.fetchall()},
+                )
+            )
+            yield batch
+            await _write(connection, batch.changes)
+
+    async def aors_with_expired(self, limit: int) -> list[str]:
+        """The AORs of at most `limit` expired bindings, the longest expired first."""
+        async with self.pool.connection() as connection:
+            rows = await (await connection.execute(sql.AORS_WITH_EXPIRED, {"limit": limit})).fetchall()
+        return [row[0] for row in rows]
+
+    async def execute(self, statement: str, params: Mapping[str, Any] | None = None) -> None:
+        """One of sql.py's statements in a transaction of its own."""
+        async with self.pool.connection() as connection:
+            await connection.execute(statement, params)
+
+
+async def _write(connection: AnyConnection, changes: ChangeSet) -> None:
+    for statement, params in sql.write_statements(changes):
+        cursor = await connection.execute(statement, params)
+        if statement is sql.UPSERT_NONCES and len(await cursor.fetchall()) < len(changes.nonces):
+            raise NonceCountTaken("a nonce count was taken meanwhile")
+
+
+def _domain_policy(row: tuple[Any, ...]) -> DomainPolicy:
+    _, name, domain_id, realm, digest_order, least, default, most = row
+    return DomainPolicy(domain_id, name, realm, DIGEST_ORDERS[digest_order], least, default, most)
+
+
+def stored_binding(row: tuple[Any, ...]) -> StoredBinding:
+    """A row in the order of sql._BINDING_COLUMNS."""
+    return StoredBinding(*row)
+
+
+def _bindings_by_aor(rows: Iterable[tuple[Any, ...]]) -> dict[str, tuple[StoredBinding, ...]]:
+    by_aor: dict[str, list[StoredBinding]] = defaultdict(list)
+    for row in rows:
+        by_aor[row[0]].append(stored_binding(row))
+    return {aor: tuple(bindings) for aor, bindings in by_aor.items()}
+
+
+def _accounts(rows: Iterable[tuple[Any, ...]]) -> dict[Claimed, Account]:
+    """One account per user name; during a rotation it has two credentials, both good."""
+    by_claim: dict[Claimed, list[tuple[Any, ...]]] = defaultdict(list)
+    for row in rows:
+        by_claim[row[0], row[1]].append(row)
+    return {claim: _account(credentials) for claim, credentials in by_claim.items()}
+
+
+def _account(credentials: list[tuple[Any, ...]]) -> Account:
+    peer_id, peer_name, extension_id, number, enabled, max_contacts, when_full, least, most = credentials[0][
+        5:
+    ]
+    return Account(
+        peer_id=peer_id,
+        peer_name=peer_name,
+        extension_id=extension_id,
+        extension_number=number,
+        enabled=enabled,
+        max_contacts=max_contacts,
+        replace_when_full=when_full == "replace",
+        min_expires_s=least,
+        max_expires_s=most,
+        ha1s={
+            Algorithm.MD5: tuple(row[2] for row in credentials),
+            Algorithm.SHA256: tuple(row[3] for row in credentials),
+            Algorithm.SHA512_256: tuple(row[4] for row in credentials),
+        },
+    )

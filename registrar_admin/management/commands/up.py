@@ -50,18 +50,29 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         config: Config = settings.CONFIG
         self._new_login: list[str] = []
-        if not options["prepare_only"]:
+        try:
+            self._run(config, prepare_only=options["prepare_only"])
+        except CommandError as error:
+            self._tell(str(error))
+            sys.exit(error.returncode)
+        finally:
+            for line in self._new_login:  # stopped before the panel: it must not be lost
+                self.stdout.write(line)
+
+    def _run(self, config: Config, *, prepare_only: bool) -> None:
+        if not prepare_only:
             _check_ports(config)
         with Supervisor(on_event=self._tell_event) as supervisor:
             username, new_password, domain = self._prepare(config, supervisor)
-            if not options["prepare_only"]:
+            if not prepare_only:
                 self._serve(config, supervisor, panel(config, username, new_password, domain))
-        for line in self._new_login:  # stopped before the panel: it must not be lost
-            self.stdout.write(line)
 
     def _prepare(self, config: Config, supervisor: Supervisor) -> tuple[str, str | None, str]:
-        ensure_data_dir(config.data_dir)
-        log_dir(config).mkdir(mode=0o700, exist_ok=True)
+        try:
+            ensure_data_dir(config.data_dir)
+            log_dir(config).mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise CommandError(f"REGISTRAR_DATA_DIR: {error}", returncode=WRONG_USE) from None
         self._bring_up_database(config, supervisor)
         with supervisor.interruptible():
             username, new_password, domain = _fill_database(config)
@@ -86,7 +97,7 @@ class Command(BaseCommand):
             with supervisor.interruptible():
                 _wait_for_database(config)
             return
-        server = EmbeddedPostgres(config.data_dir)
+        server = self._server = EmbeddedPostgres(config.data_dir)  # kept: it holds the data folder's lock
         try:
             with supervisor.interruptible():
                 child = server.prepare()

@@ -1,6 +1,39 @@
 """Addresses of this door."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from apps.console import devices, events, extensions, registrations, session, settings_page, trunks
 
 app_name = "console"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", registrations.registrations, name="registrations"),
+    path("registrations.csv", registrations.export, name="registrations_export"),
+    path("registrations/drop/", registrations.drop, name="registrations_drop"),
+    path("extensions/", extensions.index, name="extensions"),
+    path("extensions/new/", extensions.create, name="extension_create"),
+    path("extensions/<uuid:extension_id>/", extensions.show, name="extension"),
+    path("extensions/<uuid:extension_id>/edit/", extensions.edit, name="extension_edit"),
+    path("extensions/<uuid:extension_id>/enable/", extensions.enable, name="extension_enable"),
+    path("extensions/<uuid:extension_id>/disable/", extensions.disable, name="extension_disable"),
+    path("extensions/<uuid:extension_id>/delete/", extensions.delete, name="extension_delete"),
+    path("extensions/<uuid:extension_id>/devices/new/", devices.create, name="device_create"),
+    path("devices/<uuid:peer_id>/password/", devices.rotate, name="device_rotate"),
+    path("devices/<uuid:peer_id>/edit/", devices.edit, name="device_edit"),
+    path("devices/<uuid:peer_id>/delete/", devices.delete, name="device_delete"),
+    path("trunks/", trunks.index, name="trunks"),
+    path("trunks/new/", trunks.create, name="trunk_create"),
+    path("trunks/<uuid:trunk_id>/", trunks.show, name="trunk"),
+    path("trunks/<uuid:trunk_id>/addresses/", trunks.address_add, name="trusted_address_add"),
+    path("trunks/<uuid:trunk_id>/delete/", trunks.delete, name="trunk_delete"),
+    path(
+        "trunks/<uuid:trunk_id>/addresses/<uuid:address_id>/remove/",
+        trunks.address_remove,
+        name="trusted_address_remove",
+    ),
+    path("events/", events.index, name="events"),
+    path("settings/", settings_page.index, name="settings"),
+    path("settings/password/", settings_page.password, name="password"),
+    path("settings/domain/", settings_page.domain, name="domain"),
+    path("sign-in/", session.SignIn.as_view(), name="sign_in"),
+    path("sign-out/", session.SignOut.as_view(), name="sign_out"),
+]

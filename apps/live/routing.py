@@ -1,5 +1,7 @@
 """WebSocket addresses."""
 
-from django.urls import URLPattern
+from django.urls import path
 
-websocket_urlpatterns: list[URLPattern] = []
+from apps.live.consumers import RegistrationsConsumer
+
+websocket_urlpatterns = [path("ws/registrations/", RegistrationsConsumer.as_asgi())]

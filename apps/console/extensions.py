@@ -1,0 +1,153 @@
+"""Extensions: list, one page each, create, edit, switch off and on, delete.
+
+Must not write: what a form holds goes to the services. A password is shown in the answer that made it, never again.
+"""
+
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.core.paginator import Paginator
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.gzip import gzip_page
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from apps.console.access import actor_of, admin_required
+from apps.console.extension_queries import extension_list, next_device_name, next_free_number, peer_ids_of
+from apps.console.extension_state import extension_sentence
+from apps.console.forms import ExtensionCreateForm, ExtensionEditForm
+from apps.console.list_query import PAGE_SIZE, search_of
+from apps.console.secrets_page import handover_page
+from apps.extensions.audit import Actor
+from apps.extensions.models import Domain, Extension
+from apps.extensions.services import NewPeer, extension_create, peer_create
+from apps.registrar import selectors
+from apps.registrar.services import extension_delete, extension_update
+
+RECENT_EVENTS = 25
+
+
+@require_safe
+@gzip_page
+def index(request: HttpRequest) -> HttpResponse:
+    search = search_of(request.GET)
+    page = Paginator(extension_list(search), PAGE_SIZE).get_page(request.GET.get("page"))
+    context = {
+        "section": "extensions",
+        "page": page,
+        "search": search,
+        "is_first_use": not page.paginator.count and not search,
+    }
+    return render(request, "console/extensions/index.html", context)
+
+
+@require_safe
+@gzip_page
+def show(request: HttpRequest, extension_id: UUID) -> HttpResponse:
+    extension = _extension(extension_id)
+    rows = selectors.rows_of(peer_ids_of(extension))
+    context = {
+        "section": "extensions",
+        "extension": extension,
+        "rows": rows,
+        "sentence": extension_sentence(extension, rows),
+        "events": selectors.recent_events(extension_id=extension.pk, limit=RECENT_EVENTS),
+        "now": selectors.database_now(),
+    }
+    return render(request, "console/extensions/show.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@admin_required
+def create(request: HttpRequest) -> HttpResponse:
+    domain = Domain.objects.first()
+    if request.method != "POST":
+        form = ExtensionCreateForm(initial={"number": next_free_number(domain)})
+        return _create_page(request, form)
+    form = ExtensionCreateForm(request.POST)
+    new = form.apply(lambda: _create(form, domain, actor_of(request)))
+    if new is None:
+        return _create_page(request, form)
+    return handover_page(request, new, title=f"Extension {new[0].peer.extension} is ready")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@admin_required
+def edit(request: HttpRequest, extension_id: UUID) -> HttpResponse:
+    extension = _extension(extension_id)
+    form = ExtensionEditForm(request.POST or None, initial={"display_name": extension.display_name})
+    saved = request.method == "POST" and form.apply(
+        lambda: extension_update(
+            extension=extension, actor=actor_of(request), display_name=form.cleaned_data["display_name"]
+        )
+    )
+    if saved:
+        return redirect("console:extension", extension.pk)
+    context = {"section": "extensions", "extension": extension, "form": form}
+    return render(request, "console/extensions/edit.html", context)
+
+
+@require_POST
+@admin_required
+def enable(request: HttpRequest, extension_id: UUID) -> HttpResponse:
+    return _switch(request, extension_id, enabled=True)
+
+
+@require_POST
+@admin_required
+def disable(request: HttpRequest, extension_id: UUID) -> HttpResponse:
+    return _switch(request, extension_id, enabled=False)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@admin_required
+def delete(request: HttpRequest, extension_id: UUID) -> HttpResponse:
+    extension = _extension(extension_id)
+    if request.method == "POST":
+        number = extension.number
+        extension_delete(extension=extension, actor=actor_of(request))
+        messages.success(request, f"Extension {number} is deleted.")
+        return redirect("console:extensions")
+    bindings = selectors.bindings_of_extension(extension)
+    context = {"section": "extensions", "extension": extension, "bindings": list(bindings)}
+    return render(request, "console/extensions/delete.html", context)
+
+
+def _extension(extension_id: UUID) -> Extension:
+    return get_object_or_404(Extension.objects.select_related("domain"), pk=extension_id)
+
+
+def _create_page(request: HttpRequest, form: ExtensionCreateForm) -> HttpResponse:
+    return render(request, "console/extensions/create.html", {"section": "extensions", "form": form})
+
+
+@transaction.atomic
+def _create(form: ExtensionCreateForm, domain: Domain | None, actor: Actor) -> list[NewPeer]:
+    """The extension and its devices, all or none."""
+    if domain is None:
+        raise ValidationError("There is no SIP domain yet: set REGISTRAR_DOMAIN and start again.")
+    cleaned, password = form.cleaned_data, form.chosen_password
+    new = [
+        extension_create(
+            domain=domain,
+            number=cleaned["number"],
+            display_name=cleaned["display_name"],
+            password=password,
+            actor=actor,
+        )
+    ]
+    extension = new[0].peer.extension
+    for _ in range((cleaned["devices"] or 1) - 1):
+        assert extension is not None
+        name = next_device_name(extension)
+        new.append(peer_create(extension=extension, name=name, password=password, actor=actor))
+    return new
+
+
+def _switch(request: HttpRequest, extension_id: UUID, *, enabled: bool) -> HttpResponse:
+    extension = extension_update(extension=_extension(extension_id), actor=actor_of(request), enabled=enabled)
+    word = "enabled" if enabled else "disabled: its phones are signed off and refused"
+    messages.success(request, f"Extension {extension.number} is {word}.")
+    return redirect("console:extension", extension.pk)

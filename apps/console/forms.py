@@ -1,0 +1,196 @@
+"""Forms: what people type, handed to the services; what the services refuse stands beside the field.
+
+Must not hold rules of its own beyond the form's shape: the services judge, for every door alike.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+
+from apps.extensions.models import DigestOrder, TrustedTransport, WhenFull
+
+Result = TypeVar("Result")
+
+MOST_DEVICES: Final = 5
+OVERLAPS: Final = (
+    (0, "Stop at once"),
+    (3600, "Stay valid for 1 hour"),
+    (86_400, "Stay valid for 1 day"),
+    (7 * 86_400, "Stay valid for 7 days"),
+)
+
+
+class ServiceForm(forms.Form):
+    """A form whose errors also come from a service."""
+
+    use_required_attribute = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs, label_suffix="")
+
+    def apply(self, service: Callable[[], Result]) -> Result | None:
+        """The service's result; None when the form or the service refuses, and then the form says why."""
+        if not self.is_valid():
+            return None
+        try:
+            return service()
+        except ValidationError as refusal:
+            self.take(refusal)
+            return None
+
+    def take(self, refusal: ValidationError) -> None:
+        """The service's errors beside the fields of the same name, others above the form."""
+        by_field = refusal.error_dict if hasattr(refusal, "error_dict") else {NON_FIELD_ERRORS: [refusal]}
+        for name, errors in by_field.items():
+            field = self.field_of(name)
+            self.add_error(field if field in self.fields else None, ValidationError(errors))
+
+    def field_of(self, name: str) -> str:
+        """The form's field for a service's field."""
+        return name
+
+
+class PasswordChoice(ServiceForm):
+    """Generated, or chosen: an unchosen own password does not count."""
+
+    password_choice = forms.ChoiceField(
+        label="Password",
+        choices=[("generate", "Generate a strong one"), ("own", "Choose my own")],
+        initial="generate",
+        required=False,
+        widget=forms.RadioSelect,
+    )
+    password = forms.CharField(
+        label="Own password",
+        required=False,
+        strip=False,
+        max_length=128,
+        help_text="At least 8 letters, digits and signs that the phone can type.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "data-strength": ""}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("password_choice") == "own" and not cleaned.get("password"):
+            self.add_error("password", "Type a password, or choose to generate one.")
+        return cleaned
+
+    @property
+    def chosen_password(self) -> str | None:
+        """None: generate one. A typed password counts even without script to move the choice."""
+        return self.cleaned_data.get("password") or None
+
+
+class ExtensionCreateForm(PasswordChoice):
+    number = forms.CharField(
+        max_length=64,
+        help_text="What people dial. Digits, usually 3 to 5.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "tel"}),
+    )
+    display_name = forms.CharField(
+        label="Name",
+        max_length=128,
+        required=False,
+        help_text="A person or a place, as colleagues know it.",
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    devices = forms.IntegerField(
+        label="Number of devices",
+        min_value=1,
+        max_value=MOST_DEVICES,
+        initial=1,
+        required=False,
+        help_text="Each gets its own user name and password.",
+        widget=forms.NumberInput(attrs={"inputmode": "numeric"}),
+    )
+    field_order = ("number", "display_name", "password_choice", "password", "devices")
+
+    def field_of(self, name: str) -> str:
+        return "number" if name in {"name", "username"} else name
+
+
+class ExtensionEditForm(ServiceForm):
+    display_name = forms.CharField(label="Name", max_length=128, required=False)
+
+
+class DeviceCreateForm(PasswordChoice):
+    name = forms.CharField(
+        label="Name",
+        max_length=64,
+        help_text="Also the user name in the phone, like 1001-desk.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    field_order = ("name", "password_choice", "password")
+
+    def field_of(self, name: str) -> str:
+        return "name" if name == "username" else name
+
+
+class DeviceEditForm(ServiceForm):
+    enabled = forms.BooleanField(
+        label="May register", required=False, help_text="Switched off, the phone is refused and signed off."
+    )
+    max_contacts = forms.IntegerField(label="Most contacts at a time", min_value=1, max_value=20)
+    when_full = forms.ChoiceField(label="When one more comes", choices=WhenFull.choices)
+    min_expires_s = forms.IntegerField(
+        label="Shortest registration, seconds", required=False, help_text="Empty: as the domain says."
+    )
+    max_expires_s = forms.IntegerField(
+        label="Longest registration, seconds", required=False, help_text="Empty: as the domain says."
+    )
+
+
+class RotateForm(PasswordChoice):
+    overlap_s = forms.TypedChoiceField(
+        label="The old password", choices=OVERLAPS, coerce=int, initial=0, required=False, empty_value=0
+    )
+    credential = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    field_order = ("password_choice", "password", "overlap_s", "credential")
+
+    @property
+    def overlap(self) -> dt.timedelta:
+        return dt.timedelta(seconds=self.cleaned_data["overlap_s"])
+
+
+class TrunkCreateForm(ServiceForm):
+    name = forms.CharField(
+        max_length=64,
+        help_text="The carrier or PBX at the other end, like carrier-north.",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+
+class TrustedAddressForm(ServiceForm):
+    network = forms.CharField(
+        label="Address or network",
+        max_length=64,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "spellcheck": "false", "placeholder": "203.0.113.0/28"}
+        ),
+    )
+    port = forms.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=65_535,
+        widget=forms.NumberInput(attrs={"placeholder": "Any", "inputmode": "numeric"}),
+    )
+    transport = forms.ChoiceField(choices=TrustedTransport.choices, initial=TrustedTransport.ANY)
+    wide_confirmed = forms.BooleanField(
+        label="All these addresses belong to this trunk", required=False, widget=forms.CheckboxInput
+    )
+
+    @property
+    def needs_confirmation(self) -> bool:
+        return self.is_bound and any(
+            error.code == "wide_network" for error in self.errors.as_data().get("network", [])
+        )
+
+
+class DomainForm(ServiceForm):
+    digest_order = forms.ChoiceField(label="Digest algorithms offered", choices=DigestOrder.choices)
+    min_expires_s = forms.IntegerField(label="Shortest registration, seconds", min_value=1)
+    default_expires_s = forms.IntegerField(label="When the phone does not say, seconds", min_value=1)
+    max_expires_s = forms.IntegerField(label="Longest registration, seconds", min_value=1)

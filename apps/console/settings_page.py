@@ -1,0 +1,63 @@
+"""Settings: one's own account, and the SIP domain."""
+
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.forms import PasswordChangeForm
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_POST, require_safe
+
+from apps.console.access import actor_of, admin_required, signed_in_user
+from apps.console.forms import DomainForm
+from apps.extensions.models import Domain
+from apps.extensions.services import domain_update
+
+
+@require_safe
+def index(request: HttpRequest) -> HttpResponse:
+    return _page(request)
+
+
+@sensitive_post_parameters()
+@require_POST
+def password(request: HttpRequest) -> HttpResponse:
+    """One's own password; every other session of this account ends."""
+    form = PasswordChangeForm(signed_in_user(request), request.POST)
+    if not form.is_valid():
+        return _page(request, password_form=form)
+    update_session_auth_hash(request, form.save())
+    messages.success(request, "Your password is changed. You are signed out everywhere else.")
+    return redirect("console:settings")
+
+
+@require_POST
+@admin_required
+def domain(request: HttpRequest) -> HttpResponse:
+    served, form = Domain.objects.first(), DomainForm(request.POST)
+    if served is None:
+        return redirect("console:settings")
+    saved = form.apply(lambda: domain_update(domain=served, actor=actor_of(request), **form.cleaned_data))
+    if saved is None:
+        return _page(request, domain_form=form)
+    messages.success(request, f"{saved.name} is saved.")
+    return redirect("console:settings")
+
+
+def _page(
+    request: HttpRequest,
+    password_form: PasswordChangeForm | None = None,
+    domain_form: DomainForm | None = None,
+) -> HttpResponse:
+    served = Domain.objects.first()
+    context = {
+        "section": "settings",
+        "domain": served,
+        "password_form": password_form or PasswordChangeForm(signed_in_user(request)),
+        "domain_form": domain_form or _domain_form(served),
+    }
+    return render(request, "console/settings.html", context)
+
+
+def _domain_form(served: Domain | None) -> DomainForm:
+    return DomainForm(initial={name: getattr(served, name) for name in DomainForm.base_fields if served})

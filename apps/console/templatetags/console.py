@@ -12,7 +12,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.console import event_words, phone_models, words
+from apps.extensions.models import TrustedAddress
 from apps.registrar.models import Binding, RegistrationEvent
+from apps.registrar.outcomes import Outcome
 from apps.registrar.selectors import RegistrationRow
 
 register = template.Library()
@@ -58,6 +60,20 @@ def user_agent(row: RegistrationRow) -> str:
 @register.filter
 def event_sentence(event: RegistrationEvent) -> str:
     return event_words.sentence(event)
+
+
+@register.filter
+def refusal(event: RegistrationEvent) -> Outcome | None:
+    return event_words.refusal(event)
+
+
+@register.simple_tag
+def trusted_address(address: TrustedAddress) -> str:
+    """ "203.0.113.0/28", a single address without its prefix, then the port if only one is trusted."""
+    network = address.network
+    single = network.num_addresses == 1
+    shown = str(network.network_address) if single else str(network)
+    return f"{shown} port {address.port}" if address.port else shown
 
 
 @register.filter

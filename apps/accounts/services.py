@@ -16,7 +16,7 @@ from django.utils import timezone
 from apps.accounts.models import ApiToken, Role, Scope, User
 from apps.extensions.audit import Actor, record
 
-TOKEN_PREFIX: Final = "ra_"
+TOKEN_PREFIX: Final = "ra_"  # noqa: S105 - what every token begins with
 SHOWN_PREFIX_LENGTH: Final = 9
 
 

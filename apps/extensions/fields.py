@@ -11,6 +11,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 def parse_network(text: str) -> Network:
     """The network `text` names; an IPv4-mapped IPv6 address is its IPv4 (C116). Raises ValueError."""
+    if "%" in text:
+        raise ValueError(f"{text} has a zone, which means nothing on another machine")
     network = ipaddress.ip_network(text.strip(), strict=True)
     if isinstance(network, ipaddress.IPv6Network) and network.network_address.ipv4_mapped:
         if network.prefixlen < 96:

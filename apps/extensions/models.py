@@ -15,6 +15,8 @@ from apps.extensions.fields import CidrField
 
 models.CharField.register_lookup(Length)
 
+EXPIRES_IN_ORDER = "Minimum, default and maximum expiry must rise in that order, from 1 second to 7 days."
+
 
 class DigestOrder(models.TextChoices):
     """Which digest algorithms a challenge offers, and in which order (RFC 8760 §2.4)."""
@@ -71,7 +73,7 @@ class Domain(models.Model):
                 & Q(default_expires_s__lte=F("max_expires_s"))
                 & Q(max_expires_s__lte=604_800),
                 name="domain_expires_in_order",
-                violation_error_message="Minimum, default and maximum expiry must rise in that order, from 1 second to 7 days.",
+                violation_error_message=EXPIRES_IN_ORDER,
             ),
             models.CheckConstraint(
                 condition=Q(digest_order__in=DigestOrder.values), name="domain_digest_order_known"

@@ -1,6 +1,7 @@
-"""Tells every process, by PostgreSQL NOTIFY, which peers changed. Delivered when the transaction commits, or not at all.
+"""Tells every process, by PostgreSQL NOTIFY, which peers changed.
 
-Must not carry anything but ids: whoever hears re-reads the rows.
+A notice is delivered when the transaction commits, or not at all. Must not carry anything but ids: whoever
+hears re-reads the rows.
 """
 
 import json

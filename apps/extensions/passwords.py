@@ -5,6 +5,7 @@ Must not store or log a password.
 
 import secrets
 from typing import Final
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 
@@ -41,7 +42,7 @@ def check_password(password: str, username: str) -> None:
     raise ValidationError({"password": ValidationError(problem, code="weak_password")})
 
 
-def new_credential(*, domain: Domain, peer_id: object, username: str, password: str) -> Credential:
+def new_credential(*, domain: Domain, peer_id: UUID, username: str, password: str) -> Credential:
     """An unsaved credential with the HA1 of each algorithm over the domain's realm (RFC 7616 §3.4.2)."""
     return Credential(
         domain=domain,

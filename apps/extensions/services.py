@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import models, transaction
 from django.utils import timezone
 
 from apps.extensions.audit import Actor, record
@@ -32,6 +32,8 @@ from apps.extensions.notices import notify_directory_changed
 from apps.extensions.passwords import check_password, generate_password, new_credential
 from apps.extensions.registration_string import RegistrationString, registration_string
 
+# Line breaks, other control characters, and those that turn the reading direction of what follows.
+UNSHOWABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 WIDEST_UNCONFIRMED: Final = {4: 24, 6: 48}
 EXTENSION_FIELDS: Final = frozenset({"display_name", "enabled"})
 PEER_FIELDS: Final = frozenset({"enabled", "max_contacts", "when_full", "min_expires_s", "max_expires_s"})
@@ -89,6 +91,7 @@ def extension_create(
         domain=domain, number=number.strip(), display_name=display_name.strip(), enabled=enabled
     )
     check_sip_user("number", extension.number)
+    check_display_name(extension.display_name)
     _refuse_taken_number(domain, extension.number)
     _validate(extension)
     extension.save(force_insert=True)
@@ -99,6 +102,7 @@ def extension_create(
 @transaction.atomic
 def extension_update(*, extension: Extension, actor: Actor, **fields: Any) -> Extension:
     """Changes display_name or enabled. The number stays: it is the phone's address and part of what it stores."""
+    check_display_name(fields.get("display_name", ""))
     peer_ids = list(extension.peers.values_list("pk", flat=True))
     return _update(extension, actor, "extension_update", fields, EXTENSION_FIELDS, peer_ids=peer_ids)
 
@@ -150,7 +154,9 @@ def credential_rotate(
         raise ValidationError({"overlap_s": "Give an overlap of 0 seconds to 90 days."})
     _lock(peer.domain)
     current = peer.credentials.filter(valid_until__isnull=True).first()
-    peer.credentials.filter(valid_until__isnull=True).update(valid_until=timezone.now() + overlap)
+    until = timezone.now() + overlap
+    # Also those of an earlier rotation, so that a rotation without overlap leaves no old password good.
+    peer.credentials.exclude(valid_until__lte=until).update(valid_until=until)
     new = _credential_create(peer, current.username if current else peer.name, password)
     record(actor, "credential_rotate", peer, {"overlap_s": int(overlap.total_seconds())})
     notify_directory_changed([peer.pk])
@@ -215,6 +221,13 @@ def check_sip_user(field: str, text: str) -> None:
             "Use 1 to 64 letters, digits or . _ - + * ~ ! and no spaces: it becomes part of a SIP address."
         )
         raise ValidationError({field: ValidationError(problem, code="not_a_sip_user")})
+
+
+def check_display_name(text: str) -> None:
+    """Raises ValidationError for what cannot be shown on one line as it was typed."""
+    if UNSHOWABLE.search(text):
+        problem = "Use no line breaks and no other control characters."
+        raise ValidationError({"display_name": ValidationError(problem, code="control_characters")})
 
 
 def _device_create(
@@ -292,20 +305,26 @@ def _update(
     allowed: frozenset[str],
     peer_ids: Iterable[UUID],
 ) -> Entity:
-    """Sets what differs; nothing is written when nothing does."""
+    """Sets what differs; nothing is written when nothing does. Raises DoesNotExist if it was deleted meanwhile."""
     if unknown := set(fields) - allowed:
         raise TypeError(f"{action} does not change {sorted(unknown)}")
-    changes = {name: [getattr(entity, name), value] for name, value in fields.items()}
+    # The row as it is now, held until commit: what another admin changed meanwhile is not written back.
+    entity.refresh_from_db(fields=sorted(allowed), from_queryset=type(entity).objects.select_for_update())
+    changes: dict[str, list[Any]] = {name: [getattr(entity, name), value] for name, value in fields.items()}
     changes = {name: pair for name, pair in changes.items() if pair[0] != pair[1]}
     if not changes:
         return entity
     for name, (_, value) in changes.items():
         setattr(entity, name, value)
     _validate(entity)
-    entity.save()
+    entity.save(update_fields=[*changes, *_stamps(entity)])
     record(actor, action, entity, changes)
     notify_directory_changed(peer_ids)
     return entity
+
+
+def _stamps(entity: models.Model) -> list[str]:
+    return [column.name for column in entity._meta.concrete_fields if column.name == "updated_at"]
 
 
 def _validate(entity: Domain | Extension | Peer | TrustedAddress) -> None:

@@ -1,0 +1,140 @@
+"""SIP peers, their credentials, and the registration string shown once."""
+
+from typing import Any, Final
+
+from rest_framework import serializers
+
+from apps.api.serializers.strict import StrictSerializer
+from apps.extensions.models import Credential, Peer, PeerKind, WhenFull
+from apps.extensions.services import NewPeer
+from apps.registrar.models import PeerActivity
+from apps.registrar.outcomes import EndReason
+from apps.registrar.states import PeerState
+
+PASSWORD_HELP: Final = "8 to 128 ASCII characters; one is generated when absent."  # noqa: S105 - a help text
+ALGORITHMS: Final = {"ha1_md5": "MD5", "ha1_sha256": "SHA-256", "ha1_sha512_256": "SHA-512-256"}
+
+
+class PeerSerializer(serializers.Serializer[Peer]):
+    """Expects peers from apps.registrar.selectors.peers_with_state() with `current_credentials` prefetched."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(PeerKind.choices)
+    extension = serializers.CharField(source="extension.number", default=None, allow_null=True)
+    extension_id = serializers.UUIDField(allow_null=True)
+    domain = serializers.CharField(source="domain.name")
+    username = serializers.SerializerMethodField(help_text="What the phone signs in with.")
+    enabled = serializers.BooleanField()
+    max_contacts = serializers.IntegerField()
+    when_full = serializers.ChoiceField(WhenFull.choices)
+    min_expires_s = serializers.IntegerField(allow_null=True, help_text="null: the domain's.")
+    max_expires_s = serializers.IntegerField(allow_null=True, help_text="null: the domain's.")
+    state = serializers.ChoiceField(PeerState.choices)
+    state_reason = serializers.SerializerMethodField(
+        help_text="Why it is in this state, or why the latest attempt was refused; null: nothing to say."
+    )
+    online_since = serializers.DateTimeField(allow_null=True)
+    expires_at = serializers.DateTimeField(
+        source="first_expires_at", allow_null=True, help_text="When the first live contact expires."
+    )
+    created_at = serializers.DateTimeField()
+    updated_at = serializers.DateTimeField()
+
+    def get_username(self, peer: Peer) -> str | None:
+        current: list[Credential] = getattr(peer, "current_credentials", [])
+        return current[0].username if current else None
+
+    def get_state_reason(self, peer: Peer) -> str | None:
+        activity: PeerActivity | None = getattr(peer, "activity", None)
+        if getattr(peer, "state", None) == PeerState.DISABLED:
+            return "peer_disabled" if not peer.enabled else "extension_disabled"
+        if activity is None:
+            return None
+        if getattr(peer, "refused_since_success", False):
+            return activity.refused_reason
+        return _end_reason(peer, activity) if getattr(peer, "state", None) == PeerState.OFFLINE else None
+
+
+def _end_reason(peer: Peer, activity: PeerActivity) -> str:
+    """An expiry that nobody has swept yet is not written down, and came after what is."""
+    expiry = getattr(peer, "last_expiry", None)
+    unswept = expiry is not None and (activity.ended_at is None or activity.ended_at < expiry)
+    return EndReason.EXPIRED.value if unswept else str(activity.end_reason or EndReason.EXPIRED.value)
+
+
+class PeerSettings(StrictSerializer):
+    """What of a peer can be changed."""
+
+    enabled = serializers.BooleanField(required=False)
+    max_contacts = serializers.IntegerField(required=False, min_value=1, max_value=20)
+    when_full = serializers.ChoiceField(WhenFull.choices, required=False)
+    min_expires_s = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=604_800)
+    max_expires_s = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=604_800)
+
+
+class PeerCreate(PeerSettings):
+    extension = serializers.CharField(max_length=320, help_text="Its UUID, number, or number@domain.")
+    name = serializers.CharField(max_length=64)
+    username = serializers.CharField(required=False, max_length=64, help_text="The name when absent.")
+    password = serializers.CharField(
+        required=False, max_length=128, trim_whitespace=False, help_text=PASSWORD_HELP
+    )
+
+
+class CredentialSerializer(serializers.Serializer[Credential]):
+    """A digest user name and which algorithms it can answer; its HA1s and its password never leave."""
+
+    id = serializers.UUIDField()
+    username = serializers.CharField()
+    algorithms = serializers.SerializerMethodField()
+    created_at = serializers.DateTimeField()
+    valid_until = serializers.DateTimeField(allow_null=True, help_text="null: until it is rotated.")
+
+    def get_algorithms(self, credential: Credential) -> list[str]:
+        return list(ALGORITHMS.values())
+
+
+class CredentialRotate(StrictSerializer):
+    password = serializers.CharField(
+        required=False, max_length=128, trim_whitespace=False, help_text=PASSWORD_HELP
+    )
+    overlap_s = serializers.IntegerField(
+        required=False,
+        default=0,
+        min_value=0,
+        max_value=90 * 86_400,
+        help_text="How long the old stays good.",
+    )
+
+
+class RegistrationStringSerializer(serializers.Serializer[dict[str, Any]]):
+    """What a phone needs to log in. Holds the clear password: shown once."""
+
+    username = serializers.CharField()
+    password = serializers.CharField()
+    server = serializers.CharField()
+    port = serializers.IntegerField()
+    transport = serializers.CharField()
+    domain = serializers.CharField()
+    sip_uri = serializers.CharField()
+    registration_string = serializers.CharField(help_text="username:password@server:port")
+
+
+class NewPasswordSerializer(serializers.Serializer[Any]):
+    password = serializers.CharField(help_text="Shown this once.")
+    registration_string = RegistrationStringSerializer()
+
+
+class NewPeerSerializer(PeerSerializer, NewPasswordSerializer):
+    """A peer just made, with its password this once."""
+
+
+class RotatedSerializer(CredentialSerializer, NewPasswordSerializer):
+    """The new credential, with its password this once."""
+
+
+def shown_once(new: NewPeer) -> dict[str, Any]:
+    """The clear password and the registration string, for the one answer that may hold them."""
+    card = new.registration_string
+    return {"password": card.password, "registration_string": card.as_dict()}

@@ -1,0 +1,122 @@
+"""/api/v1/trunks/ and the addresses each is trusted from."""
+
+from django.db.models import QuerySet
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.api.base import ApiViewSet
+from apps.api.filters import TrunkFilters
+from apps.api.identifiers import domain_named, find
+from apps.api.problems import NOT_FOUND, Problem
+from apps.api.serializers.trunks import (
+    IpAddressCreate,
+    IpAddressSerializer,
+    TrunkChange,
+    TrunkCreate,
+    TrunkSerializer,
+)
+from apps.extensions.models import Peer, PeerKind, TrustedAddress
+from apps.extensions.services import trunk_create, trusted_address_add, trusted_address_remove
+from apps.registrar.services import peer_delete, peer_update
+
+NAMED = extend_schema(
+    parameters=[
+        OpenApiParameter(
+            "trunk",
+            OpenApiTypes.STR,
+            OpenApiParameter.PATH,
+            description="Its UUID, its name, or name@domain.",
+        )
+    ]
+)
+BY_ID = extend_schema(parameters=[OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)])
+
+
+def trunks() -> QuerySet[Peer]:
+    return Peer.objects.filter(kind=PeerKind.TRUNK).select_related("domain")
+
+
+class TrunkViewSet(ApiViewSet):
+    serializer_class = TrunkSerializer
+    filterset_class = TrunkFilters
+    lookup_url_kwarg = "trunk"
+    lookup_value_regex = "[^/]+"
+    ordering = ("name", "id")
+
+    def get_queryset(self) -> QuerySet[Peer]:
+        return trunks().prefetch_related("trusted_addresses")
+
+    def list(self, request: Request) -> Response:
+        return self.page_of(self.get_queryset(), TrunkSerializer)
+
+    @NAMED
+    def retrieve(self, request: Request, trunk: str) -> Response:
+        return Response(TrunkSerializer(self.named(self.get_queryset())).data)
+
+    @extend_schema(request=TrunkCreate, responses={201: TrunkSerializer})
+    def create(self, request: Request) -> Response:
+        """Makes a trunk that is trusted from nowhere yet."""
+        fields = self.body(TrunkCreate)
+        domain = domain_named(fields.pop("domain", None))
+        made = trunk_create(domain=domain, actor=self.actor, **fields)
+        return Response(TrunkSerializer(made).data, status=status.HTTP_201_CREATED)
+
+    @NAMED
+    @extend_schema(request=TrunkChange, responses=TrunkSerializer)
+    def partial_update(self, request: Request, trunk: str) -> Response:
+        fields = self.body(TrunkChange, partial=True)
+        changed = peer_update(peer=self.named(self.get_queryset()), actor=self.actor, **fields)
+        return Response(TrunkSerializer(self.get_queryset().get(pk=changed.pk)).data)
+
+    @NAMED
+    def destroy(self, request: Request, trunk: str) -> Response:
+        peer_delete(peer=self.named(self.get_queryset()), actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class IpAddressViewSet(ApiViewSet):
+    """Where one trunk is trusted from."""
+
+    serializer_class = IpAddressSerializer
+    queryset = TrustedAddress.objects.none()
+    lookup_url_kwarg = "id"
+    ordering = ("created_at", "id")
+    field_names = {"network": "ip_address"}
+
+    @NAMED
+    def list(self, request: Request, trunk: str) -> Response:
+        return self.page_of(self._rows(), IpAddressSerializer)
+
+    @NAMED
+    @extend_schema(request=IpAddressCreate, responses={201: IpAddressSerializer})
+    def create(self, request: Request, trunk: str) -> Response:
+        """Trusts the trunk from one more network; a wide one only with wide_confirmed."""
+        fields = self.body(IpAddressCreate)
+        made = trusted_address_add(trunk=self._trunk(), actor=self.actor, **fields)
+        return Response(IpAddressSerializer(made).data, status=status.HTTP_201_CREATED)
+
+    @NAMED
+    @BY_ID
+    def retrieve(self, request: Request, trunk: str, id: str) -> Response:  # noqa: A002 - the address's name
+        return Response(IpAddressSerializer(self._address(id)).data)
+
+    @NAMED
+    @BY_ID
+    def destroy(self, request: Request, trunk: str, id: str) -> Response:  # noqa: A002 - the address's name
+        trusted_address_remove(address=self._address(id), actor=self.actor)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def _trunk(self) -> Peer:
+        return find(trunks(), self.kwargs["trunk"], "name")
+
+    def _rows(self) -> QuerySet[TrustedAddress]:
+        return TrustedAddress.objects.filter(peer=self._trunk()).select_related("peer")
+
+    def _address(self, address_id: str) -> TrustedAddress:
+        found = self._rows().filter(pk=address_id).first()
+        if found is None:
+            raise Problem(NOT_FOUND, "This trunk has no address of this id.")
+        return found

@@ -12,10 +12,14 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
+from django.core.management.base import CommandError
 
-from registrar_admin.config import PROJECT_DIR
-from tests.postgres import product_data_dir, product_environment
+from registrar_admin.config import PROJECT_DIR, load_config
+from registrar_admin.embedded_postgres import EmbeddedPostgres
+from registrar_admin.management.commands import up
+from tests.postgres import FAST, product_data_dir, product_environment
 
 
 @pytest.fixture
@@ -107,6 +111,30 @@ def test_a_given_password_is_not_printed(data_dir: Path) -> None:
 
     assert done.returncode == 0, done
     assert "battery" not in done.stdout + done.stderr
+
+
+def test_an_outside_database_is_prepared_without_starting_one(data_dir: Path) -> None:
+    with EmbeddedPostgres(data_dir, FAST) as server, product_data_dir() as other_dir:
+        done = manage(other_dir, "up", "--prepare-only", DATABASE_URL=server.url)
+
+        assert done.returncode == 0, done
+        assert not (other_dir / "postgres").exists()
+        with psycopg.connect(server.url) as connection:
+            assert connection.execute("SELECT username FROM accounts_user").fetchall() == [("admin",)]
+
+
+def test_an_outside_database_that_does_not_answer_is_one_line_without_its_password(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(up, "DATABASE_WAIT_S", 0.3)
+    config = load_config({"DATABASE_URL": f"postgresql://sip:hunter2@127.0.0.1:{free_port()}/registrar"})
+
+    with pytest.raises(CommandError, match="DATABASE_URL: no connection within") as caught:
+        up._wait_for_database(config)
+
+    assert caught.value.returncode == 2
+    assert "hunter2" not in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_stop_while_the_first_start_is_at_work_leaves_nothing_running(data_dir: Path) -> None:

@@ -238,11 +238,8 @@ def _address(given: Mapping[str, str], name: str, default: str, *, host_names: b
     if match is None or not 1 <= int(match[3]) <= 65535:
         raise wrong
     host = match[1] or match[2]
-    if match[1]:
-        acceptable = _is_ip_address(host, 6)
-    else:
-        acceptable = _is_ip_address(host, 4) or (host_names and _is_host_name(host))
-    if not acceptable:
+    is_address = _is_ip_address(host, 6 if match[1] else 4)
+    if not is_address and (match[1] or not host_names or not _is_host_name(host)):
         raise wrong
     return host, int(match[3])
 

@@ -144,9 +144,9 @@ def registrations(*, search: str = "", state: str = "", order: str = "attention"
     for word in search.split()[:5]:
         peers = peers.filter(_matches(word))
     if state == "attention":
-        peers = peers.filter(Q(state=PeerState.REFUSED) | Q(is_live=True, refused_since_success=True))
+        peers = peers.filter(_ATTENTION)
     elif state in PeerState.values:
-        peers = peers.filter(state=state)
+        peers = peers.filter(Q(state=state))
     return peers.order_by(*_ordering(order))
 
 
@@ -180,7 +180,7 @@ def counters() -> Counters:
         peers_with_state()
         .order_by()
         .aggregate(
-            attention=Count("pk", filter=attention),
+            attention=Count("pk", filter=_ATTENTION),
             online=Count("pk", filter=Q(state=PeerState.ONLINE) & ~Q(refused_since_success=True)),
             offline=Count("pk", filter=Q(state=PeerState.OFFLINE)),
             never_registered=Count("pk", filter=Q(state=PeerState.NEVER_REGISTERED)),
@@ -220,7 +220,7 @@ def recent_events(
 def online_history() -> list[int]:
     """How many contacts were registered at the end of each quarter of an hour of the last 24 h, oldest first."""
     with connection.cursor() as cursor:
-        cursor.execute(_ONLINE_HISTORY, {"step": HISTORY_STEP, "steps": HISTORY_STEPS})
+        cursor.execute(_ONLINE_HISTORY, {"step": str(HISTORY_STEP), "steps": HISTORY_STEPS})
         return [max(0, int(row[0])) for row in cursor.fetchall()]
 
 
@@ -299,19 +299,21 @@ def _annotated(peer: Peer, name: str) -> Any:
     return getattr(peer, name)
 
 
+_ATTENTION: Final = Q(state=PeerState.REFUSED) | Q(state=PeerState.ONLINE, refused_since_success=True)
+
 _DELTA = {EventKind.REGISTERED: 1} | dict.fromkeys(
     (EventKind.EXPIRED, EventKind.UNREGISTERED, EventKind.DEACTIVATED, EventKind.REJECTED), -1
 )
 # Counted backwards from what is live now, so that a ledger that begins later still ends at today's figure.
 _ONLINE_HISTORY = f"""
 WITH moments AS (
-    SELECT date_bin(%(step)s, now(), 'epoch'::timestamptz) + (n - %(steps)s + 1) * %(step)s AS until
+    SELECT date_bin(%(step)s::interval, now(), 'epoch'::timestamptz) + (n - %(steps)s + 1) * %(step)s::interval AS until
     FROM generate_series(0, %(steps)s - 1) AS n
 ), deltas AS (
-    SELECT date_bin(%(step)s, at, 'epoch'::timestamptz) + %(step)s AS until,
+    SELECT date_bin(%(step)s::interval, at, 'epoch'::timestamptz) + %(step)s::interval AS until,
            sum(CASE WHEN event = '{EventKind.REGISTERED}' THEN count ELSE -count END) AS delta
     FROM registrar_registrationevent
-    WHERE at > now() - %(steps)s * %(step)s AND event = ANY(ARRAY[{", ".join(f"'{kind}'" for kind in _DELTA)}])
+    WHERE at > now() - %(steps)s * %(step)s::interval AND event = ANY(ARRAY[{", ".join(f"'{kind}'" for kind in _DELTA)}])
     GROUP BY 1
 )
 SELECT (SELECT count(*) FROM registrar_binding WHERE expires_at > now())

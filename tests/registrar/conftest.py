@@ -1,6 +1,7 @@
 """A registrar without a socket: the batch processor over a real PostgreSQL."""
 
 from collections.abc import AsyncIterator, Callable
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import pytest
@@ -18,12 +19,9 @@ PASSWORD = "Tr0ub4dor&3x"
 NONCE_KEY = b"k" * 32
 
 
-def test_database_url() -> str:
+def url_of_test_database() -> str:
     """The test database of this run, not the one of DATABASE_URL."""
-    name = connection.settings_dict["NAME"]
-    from psycopg.conninfo import make_conninfo
-
-    return make_conninfo(settings.DATABASE_URL, dbname=str(name))
+    return urlsplit(settings.DATABASE_URL)._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
 
 
 class Registrar:
@@ -65,7 +63,7 @@ def phone(extension_1001: NewPeer) -> Phone:
 
 @pytest.fixture
 async def registrar(transactional_db: None) -> AsyncIterator[Registrar]:
-    store = Store(test_database_url())
+    store = Store(url_of_test_database())
     await store.open()
     yield Registrar(store)
     await store.close()

@@ -1,5 +1,6 @@
 """REGISTER through triage, digest, rules and commit, checked in the database and over SIP."""
 
+import datetime as dt
 import re
 
 import pytest
@@ -8,7 +9,7 @@ from django.utils import timezone
 
 from apps.extensions.audit import Actor
 from apps.extensions.models import Domain, Peer, WhenFull
-from apps.extensions.services import NewPeer, credential_rotate, extension_create
+from apps.extensions.services import NewPeer, credential_rotate, extension_create, peer_create
 from apps.registrar.models import Binding, NonceUse, PeerActivity, RegistrationEvent
 from apps.registrar.services import extension_delete, extension_update
 from apps.registrar.sweeper import sweep
@@ -420,8 +421,6 @@ async def test_a_change_of_the_password_acts_on_the_next_packet(
 async def test_both_passwords_are_good_while_a_rotation_overlaps(
     registrar: Registrar, phone: Phone, extension_1001: NewPeer, actor: Actor
 ) -> None:
-    import datetime as dt
-
     new = await sync_to_async(credential_rotate)(
         peer=extension_1001.peer, actor=actor, overlap=dt.timedelta(minutes=5)
     )
@@ -467,10 +466,10 @@ async def test_c77_an_expired_binding_is_gone_before_the_sweeper_ran(
     registrar: Registrar, phone: Phone
 ) -> None:
     await registrar.register(phone, ["<sip:a@192.0.2.1>"])
-    past = timezone.now() - timezone.timedelta(seconds=1)
+    past = timezone.now() - dt.timedelta(seconds=1)
     await Binding.objects.aupdate(
-        registered_at=past - timezone.timedelta(seconds=9),
-        refreshed_at=past - timezone.timedelta(seconds=9),
+        registered_at=past - dt.timedelta(seconds=9),
+        refreshed_at=past - dt.timedelta(seconds=9),
         expires_at=past,
     )
 
@@ -483,10 +482,10 @@ async def test_c77_an_expired_binding_is_gone_before_the_sweeper_ran(
 
 async def test_the_sweeper_makes_each_expiry_one_event(registrar: Registrar, phone: Phone) -> None:
     await registrar.register(phone, ["<sip:a@192.0.2.1>", "<sip:b@192.0.2.2>"])
-    past = timezone.now() - timezone.timedelta(seconds=1)
+    past = timezone.now() - dt.timedelta(seconds=1)
     await Binding.objects.filter(contact="sip:a@192.0.2.1").aupdate(
-        registered_at=past - timezone.timedelta(seconds=9),
-        refreshed_at=past - timezone.timedelta(seconds=9),
+        registered_at=past - dt.timedelta(seconds=9),
+        refreshed_at=past - dt.timedelta(seconds=9),
         expires_at=past,
     )
 
@@ -503,8 +502,6 @@ async def test_the_sweeper_makes_each_expiry_one_event(registrar: Registrar, pho
 async def test_a_device_registers_as_its_own_name_or_as_its_extensions_number(
     registrar: Registrar, phone: Phone, extension_1001: NewPeer, actor: Actor
 ) -> None:
-    from apps.extensions.services import peer_create
-
     extension = await sync_to_async(lambda: extension_1001.peer.extension)()
     assert extension is not None
     await sync_to_async(peer_create)(extension=extension, name="1001-desk", password=PASSWORD, actor=actor)

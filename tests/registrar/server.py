@@ -1,0 +1,111 @@
+"""The real SIP server as processes of its own, and clients that speak to it over real sockets."""
+
+import asyncio
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryFile
+
+from tests.registrar.conftest import url_of_test_database
+from tests.registrar.phone import Phone, Reply, read_reply
+
+PROJECT_DIR = Path(__file__).resolve().parents[2]
+READY_WITHIN_S = 20.0
+ANSWER_WITHIN_S = 0.5
+REPEATS = 20
+
+Address = tuple[str, int]
+
+
+@contextmanager
+def sip_server(address: Address, workers: int) -> Iterator[subprocess.Popen[bytes]]:
+    """`manage.py sipserver` on the test database; stopped in order at the end."""
+    environ = {**os.environ, "DATABASE_URL": url_of_test_database(), "PYTHONWARNINGS": "default"}
+    with TemporaryFile() as log:
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "manage.py",
+                "sipserver",
+                "--bind",
+                f"{address[0]}:{address[1]}",
+                "--workers",
+                str(workers),
+            ],
+            cwd=PROJECT_DIR,
+            env=environ,
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(10)
+            log.seek(0)
+            text = log.read().decode()
+            print(text)
+            assert "Traceback" not in text
+
+
+def worker_pids(server: subprocess.Popen[bytes]) -> list[int]:
+    found = subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(server.pid)], capture_output=True, text=True, check=False
+    )
+    return [int(pid) for pid in re.findall(r"\d+", found.stdout)]
+
+
+class UdpClient(asyncio.DatagramProtocol):
+    """One phone's socket: sends a request and repeats it until its answer comes (RFC 3261 §17.1.2)."""
+
+    def __init__(self) -> None:
+        self.waiting: dict[tuple[str, str], asyncio.Future[Reply]] = {}
+
+    @classmethod
+    async def open(cls, server: Address) -> "UdpClient":
+        loop = asyncio.get_running_loop()
+        transport, client = await loop.create_datagram_endpoint(
+            cls, remote_addr=server, local_addr=("127.0.0.1", 0)
+        )
+        client.transport = transport
+        client.address = transport.get_extra_info("sockname")
+        return client
+
+    transport: asyncio.DatagramTransport
+    address: Address
+
+    def datagram_received(self, data: bytes, addr: Address) -> None:
+        reply = read_reply(data)
+        key = (reply.values("Call-ID")[0], reply.values("CSeq")[0])
+        future = self.waiting.pop(key, None)
+        if future is not None and not future.done():
+            future.set_result(reply)
+
+    def error_received(self, exc: Exception) -> None:
+        """No socket there yet: the repeat finds it."""
+
+    async def request(self, data: bytes) -> Reply:
+        text = data.decode()
+        call_id = re.search(r"Call-ID: (.*)\r\n", text)[1]  # type: ignore[index]
+        cseq = re.search(r"CSeq: (.*)\r\n", text)[1]  # type: ignore[index]
+        for _ in range(REPEATS):
+            future = self.waiting[call_id, cseq] = asyncio.get_running_loop().create_future()
+            self.transport.sendto(data)
+            done, _ = await asyncio.wait([future], timeout=ANSWER_WITHIN_S)
+            if done:
+                return future.result()
+        raise AssertionError(f"no answer to CSeq {cseq} of {call_id}")
+
+    async def register(self, phone: Phone, *args: object, **kwargs: object) -> Reply:
+        """The REGISTER, with another try for each fresh challenge (a nonce may be stale)."""
+        reply = await self.request(phone.register(*args, **kwargs))  # type: ignore[arg-type]
+        for _ in range(3):
+            if reply.status != 401:
+                return reply
+            phone.read_challenge(reply)
+            reply = await self.request(phone.register(*args, **kwargs))  # type: ignore[arg-type]
+        return reply

@@ -1,25 +1,22 @@
 """Reads for the Extensions pages. Must not write."""
 
-from typing import Any
+from collections.abc import Iterable
 from uuid import UUID
 
-from django.db.models import Count, Exists, F, IntegerField, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce, Length, Now
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Length
 
 from apps.extensions.models import Domain, Extension, Peer, PeerKind
-from apps.registrar.models import Binding
+from apps.registrar import selectors
+from apps.registrar.selectors import RegistrationRow
 
 FIRST_NUMBER = "1001"
 
 
 def extension_list(search: str) -> QuerySet[Extension]:
-    """In the order of their numbers (999 before 1001), each with `device_count` and `online_count` (its devices)."""
-    live = Binding.objects.filter(peer_id=OuterRef("pk"), expires_at__gt=Now())
+    """In the order of their numbers (999 before 1001)."""
     devices = Peer.objects.filter(extension=OuterRef("pk"))
-    extensions = Extension.objects.select_related("domain").annotate(
-        device_count=_count(devices),
-        online_count=_count(devices.filter(Exists(live), enabled=True, extension__enabled=True)),
-    )
+    extensions = Extension.objects.select_related("domain")
     for word in search.split()[:5]:
         named = Q(number__icontains=word) | Q(display_name__icontains=word)
         extensions = extensions.filter(named | Exists(devices.filter(name__icontains=word)))
@@ -52,8 +49,14 @@ def next_device_name(extension: Extension) -> str:
     return f"{extension.number}-{count}"
 
 
-def peer_ids_of(extension: Extension) -> list[UUID]:
-    return list(extension.peers.values_list("pk", flat=True))
+def rows_by_extension(extensions: Iterable[Extension]) -> dict[UUID, list[RegistrationRow]]:
+    """The rows of the extensions' devices, a few queries however many extensions."""
+    found: dict[UUID, list[RegistrationRow]] = {extension.pk: [] for extension in extensions}
+    peer_ids = Peer.objects.filter(extension__in=list(found)).values_list("pk", flat=True)
+    for row in selectors.rows_of(list(peer_ids)):
+        if row.peer.extension_id is not None:
+            found[row.peer.extension_id].append(row)
+    return found
 
 
 def trunk_list() -> QuerySet[Peer]:
@@ -63,8 +66,3 @@ def trunk_list() -> QuerySet[Peer]:
         .prefetch_related("trusted_addresses")
         .order_by(F("name").asc(), "pk")
     )
-
-
-def _count(peers: QuerySet[Peer]) -> Any:
-    counts = peers.order_by().values("extension").annotate(found=Count("pk")).values("found")
-    return Coalesce(Subquery(counts, output_field=IntegerField()), 0)

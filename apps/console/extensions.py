@@ -3,6 +3,7 @@
 Must not write: what a form holds goes to the services. A password is shown in the answer that made it, never again.
 """
 
+from collections.abc import Iterable
 from uuid import UUID
 
 from django.contrib import messages
@@ -15,8 +16,13 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.console.access import actor_of, admin_required
-from apps.console.extension_queries import extension_list, next_device_name, next_free_number, peer_ids_of
-from apps.console.extension_state import extension_sentence
+from apps.console.extension_queries import (
+    extension_list,
+    next_device_name,
+    next_free_number,
+    rows_by_extension,
+)
+from apps.console.extension_state import ExtensionLine, extension_line, extension_sentence
 from apps.console.forms import ExtensionCreateForm, ExtensionEditForm
 from apps.console.list_query import PAGE_SIZE, search_of
 from apps.console.secrets_page import handover_page
@@ -37,6 +43,7 @@ def index(request: HttpRequest) -> HttpResponse:
     context = {
         "section": "extensions",
         "page": page,
+        "lines": _lines(page.object_list),
         "search": search,
         "is_first_use": not page.paginator.count and not search,
     }
@@ -47,7 +54,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @gzip_page
 def show(request: HttpRequest, extension_id: UUID) -> HttpResponse:
     extension = _extension(extension_id)
-    rows = selectors.rows_of(peer_ids_of(extension))
+    rows = rows_by_extension([extension])[extension.pk]
     context = {
         "section": "extensions",
         "extension": extension,
@@ -113,6 +120,12 @@ def delete(request: HttpRequest, extension_id: UUID) -> HttpResponse:
     bindings = selectors.bindings_of_extension(extension)
     context = {"section": "extensions", "extension": extension, "bindings": list(bindings)}
     return render(request, "console/extensions/delete.html", context)
+
+
+def _lines(extensions: Iterable[Extension]) -> list[ExtensionLine]:
+    page = list(extensions)
+    rows = rows_by_extension(page)
+    return [extension_line(extension, rows[extension.pk]) for extension in page]
 
 
 def _extension(extension_id: UUID) -> Extension:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from django import forms
+from django.contrib.auth.forms import PasswordChangeForm
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 
 from apps.extensions.models import DigestOrder, TrustedTransport, WhenFull
@@ -187,6 +188,18 @@ class TrustedAddressForm(ServiceForm):
         return self.is_bound and any(
             error.code == "wide_network" for error in self.errors.as_data().get("network", [])
         )
+
+
+class OwnPasswordForm(PasswordChangeForm):
+    """Django's, in our words."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.label_suffix = ""
+        self.fields["old_password"].widget.attrs.pop("autofocus", None)
+        self.fields["new_password1"].help_text = "At least 10 characters, not a common word, not your name."
+        self.fields["new_password2"].label = "New password again"
+        self.fields["new_password2"].help_text = ""
 
 
 class DomainForm(ServiceForm):

@@ -1,13 +1,16 @@
 """Signing in and out; Django's own views with our pages."""
 
-from django.contrib.auth.forms import AuthenticationForm
+from django.contrib.auth.forms import AuthenticationForm, UsernameField
 from django.contrib.auth.views import LoginView, LogoutView
-from django.forms import CharField, PasswordInput
+from django.forms import CharField, PasswordInput, TextInput
 
 
 class SignInForm(AuthenticationForm):
     """Says what can be done about it, and not which of the two was wrong."""
 
+    username = UsernameField(
+        label="User name", widget=TextInput(attrs={"autofocus": True, "autocapitalize": "none"})
+    )
     password = CharField(
         label="Password", strip=False, widget=PasswordInput(attrs={"autocomplete": "current-password"})
     )

@@ -2,14 +2,13 @@
 
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
-from django.contrib.auth.forms import PasswordChangeForm
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.console.access import actor_of, admin_required, signed_in_user
-from apps.console.forms import DomainForm
+from apps.console.forms import DomainForm, OwnPasswordForm
 from apps.extensions.models import Domain
 from apps.extensions.services import domain_update
 
@@ -23,7 +22,7 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_POST
 def password(request: HttpRequest) -> HttpResponse:
     """One's own password; every other session of this account ends."""
-    form = PasswordChangeForm(signed_in_user(request), request.POST)
+    form = OwnPasswordForm(signed_in_user(request), request.POST)
     if not form.is_valid():
         return _page(request, password_form=form)
     update_session_auth_hash(request, form.save())
@@ -46,14 +45,14 @@ def domain(request: HttpRequest) -> HttpResponse:
 
 def _page(
     request: HttpRequest,
-    password_form: PasswordChangeForm | None = None,
+    password_form: OwnPasswordForm | None = None,
     domain_form: DomainForm | None = None,
 ) -> HttpResponse:
     served = Domain.objects.first()
     context = {
         "section": "settings",
         "domain": served,
-        "password_form": password_form or PasswordChangeForm(signed_in_user(request)),
+        "password_form": password_form or OwnPasswordForm(signed_in_user(request)),
         "domain_form": domain_form or _domain_form(served),
     }
     return render(request, "console/settings.html", context)

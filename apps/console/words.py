@@ -42,5 +42,13 @@ def moment(at: dt.datetime, now: dt.datetime) -> str:
     return f"{at.day} {at:%b}{year} {at:%H:%M}"
 
 
+def day(at: dt.datetime, now: dt.datetime) -> str:
+    """As moment(), but before today the date alone is near enough: "10:04", "19 Nov", "19 Nov 2025". UTC."""
+    at, now = at.astimezone(dt.UTC), now.astimezone(dt.UTC)
+    if at.date() == now.date():
+        return f"{at:%H:%M}"
+    return f"{at.day} {at:%b}" if at.year == now.year else f"{at.day} {at:%b} {at.year}"
+
+
 def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
     return f"{large} {large_unit} {small} {small_unit}" if small else f"{large} {large_unit}"

@@ -23,17 +23,23 @@ function countdown(s) {
   return h ? `${h}:${two(m)}:${two(s % 60)}` : `${m}:${two(s % 60)}`;
 }
 
-function clock(at, now) {
-  const day = at.toDateString() === now.toDateString() ? "" : `${at.getDate()} ${at.toLocaleString("en", { month: "short" })} `;
-  const year = day && at.getFullYear() !== now.getFullYear() ? `${at.getFullYear()} ` : "";
-  return `${day}${year}${two(at.getHours())}:${two(at.getMinutes())}`;
+const hours = (at) => `${two(at.getHours())}:${two(at.getMinutes())}`;
+
+function date(at, now) {
+  const year = at.getFullYear() === now.getFullYear() ? "" : ` ${at.getFullYear()}`;
+  return `${at.getDate()} ${at.toLocaleString("en", { month: "short" })}${year}`;
 }
+
+const isToday = (at, now) => at.toDateString() === now.toDateString();
+const day = (at, now) => (isToday(at, now) ? hours(at) : date(at, now));
+const clock = (at, now) => (isToday(at, now) ? hours(at) : `${date(at, now)} ${hours(at)}`);
 
 const words = {
   since: (at, now) => elapsed(Math.floor((now - at) / 1000)),
   ago: (at, now) => `${elapsed(Math.floor((now - at) / 1000))} ago`,
   until: (at, now) => countdown(Math.floor((at - now) / 1000)),
   clock,
+  day,
 };
 
 function tick() {

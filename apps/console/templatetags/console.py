@@ -44,6 +44,12 @@ def moment(at: dt.datetime, now: dt.datetime) -> SafeString:
     return _time(at, "clock", words.moment(at, now))
 
 
+@register.simple_tag
+def day(at: dt.datetime, now: dt.datetime) -> SafeString:
+    """As moment, with the date alone before today."""
+    return _time(at, "day", words.day(at, now))
+
+
 @register.filter
 def phone_model(user_agent: str) -> str:
     return phone_models.phone_model(user_agent)

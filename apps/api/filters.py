@@ -42,7 +42,7 @@ class KnownFiltersOnly(DjangoFilterBackend):  # type: ignore[misc]
 def _refuse_empty_values(request: Request) -> None:
     """An empty filter would be passed over: a client whose variable is unset must not be given everything."""
     empty = sorted(
-        name for name, text in request.query_params.items() if name != "search" and not text.strip()
+        name for name, text in request.query_params.items() if name != "search" and not str(text).strip()
     )
     if empty:
         problem = "Give a value, or leave the parameter out."

@@ -8,7 +8,7 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from registrar_admin.config import database_settings, load_config
+from registrar_admin.config import bracketed, database_settings, load_config
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 CONFIG = load_config(os.environ)
@@ -21,8 +21,8 @@ if WEB_URL:
     ALLOWED_HOSTS = [urlsplit(WEB_URL).hostname or "", "localhost", "127.0.0.1"]
     CSRF_TRUSTED_ORIGINS = [WEB_URL]
 else:
-    ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", CONFIG.http_host, socket.gethostname()]
-    ALLOWED_HOSTS += [CONFIG.public_host] if CONFIG.public_host else []
+    ALLOWED_HOSTS = ["localhost", "127.0.0.1", "[::1]", socket.gethostname(), bracketed(CONFIG.http_host)]
+    ALLOWED_HOSTS += [bracketed(CONFIG.public_host)]
 
 INSTALLED_APPS = [
     "daphne",

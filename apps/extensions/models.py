@@ -19,9 +19,13 @@ EXPIRES_IN_ORDER = "Minimum, default and maximum expiry must rise in that order,
 
 
 class DigestOrder(models.TextChoices):
-    """Which digest algorithms a challenge offers, and in which order (RFC 8760 §2.4)."""
+    """Which digest algorithms a challenge offers, and in which order (RFC 8760 §2.4).
 
-    STRONGEST_FIRST = "strongest_first", "SHA-512-256, SHA-256, then MD5"
+    SHA-512-256 is not in the default: baresip stops at a challenge it does not know instead of trying the next.
+    """
+
+    SHA512_256_FIRST = "sha512_256_first", "SHA-512-256, SHA-256, then MD5"
+    STRONGEST_FIRST = "strongest_first", "SHA-256, then MD5"
     MD5_FIRST = "md5_first", "MD5, then SHA-256"
     MD5_ONLY = "md5_only", "MD5 only"
     SHA256_ONLY = "sha256_only", "SHA-256 only"
@@ -53,7 +57,7 @@ class Domain(models.Model):
     name = models.CharField(max_length=253, unique=True)
     realm = models.CharField(max_length=128, help_text="What HA1 hashes; a change would void every password.")
     digest_order = models.CharField(
-        max_length=16, choices=DigestOrder.choices, default=DigestOrder.STRONGEST_FIRST
+        max_length=20, choices=DigestOrder.choices, default=DigestOrder.STRONGEST_FIRST
     )
     min_expires_s = models.PositiveIntegerField(default=60)
     default_expires_s = models.PositiveIntegerField(default=3600)

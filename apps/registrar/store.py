@@ -21,7 +21,8 @@ from apps.registrar.bindings import Account, ChangeSet, DomainPolicy, NonceRecor
 from apps.sip.digest import Algorithm
 
 DIGEST_ORDERS: Final[dict[str, tuple[Algorithm, ...]]] = {
-    "strongest_first": (Algorithm.SHA512_256, Algorithm.SHA256, Algorithm.MD5),
+    "sha512_256_first": (Algorithm.SHA512_256, Algorithm.SHA256, Algorithm.MD5),
+    "strongest_first": (Algorithm.SHA256, Algorithm.MD5),
     "md5_first": (Algorithm.MD5, Algorithm.SHA256),
     "md5_only": (Algorithm.MD5,),
     "sha256_only": (Algorithm.SHA256,),

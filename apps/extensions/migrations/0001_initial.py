@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('name', models.CharField(max_length=253, unique=True)),
                 ('realm', models.CharField(help_text='What HA1 hashes; a change would void every password.', max_length=128)),
-                ('digest_order', models.CharField(choices=[('strongest_first', 'SHA-512-256, SHA-256, then MD5'), ('md5_first', 'MD5, then SHA-256'), ('md5_only', 'MD5 only'), ('sha256_only', 'SHA-256 only')], default='strongest_first', max_length=16)),
+                ('digest_order', models.CharField(choices=[('sha512_256_first', 'SHA-512-256, SHA-256, then MD5'), ('strongest_first', 'SHA-256, then MD5'), ('md5_first', 'MD5, then SHA-256'), ('md5_only', 'MD5 only'), ('sha256_only', 'SHA-256 only')], default='strongest_first', max_length=20)),
                 ('min_expires_s', models.PositiveIntegerField(default=60)),
                 ('default_expires_s', models.PositiveIntegerField(default=3600)),
                 ('max_expires_s', models.PositiveIntegerField(default=3600)),
@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'ordering': ['created_at', 'name'],
-                'constraints': [models.CheckConstraint(condition=models.Q(('name', django.db.models.functions.text.Lower('name')), ('name__length__gt', 0)), name='domain_name_lower_case'), models.CheckConstraint(condition=models.Q(('realm__length__gt', 0)), name='domain_realm_not_empty'), models.CheckConstraint(condition=models.Q(('min_expires_s__gte', 1), ('min_expires_s__lte', models.F('default_expires_s')), ('default_expires_s__lte', models.F('max_expires_s')), ('max_expires_s__lte', 604800)), name='domain_expires_in_order', violation_error_message='Minimum, default and maximum expiry must rise in that order, from 1 second to 7 days.'), models.CheckConstraint(condition=models.Q(('digest_order__in', ['strongest_first', 'md5_first', 'md5_only', 'sha256_only'])), name='domain_digest_order_known')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('name', django.db.models.functions.text.Lower('name')), ('name__length__gt', 0)), name='domain_name_lower_case'), models.CheckConstraint(condition=models.Q(('realm__length__gt', 0)), name='domain_realm_not_empty'), models.CheckConstraint(condition=models.Q(('min_expires_s__gte', 1), ('min_expires_s__lte', models.F('default_expires_s')), ('default_expires_s__lte', models.F('max_expires_s')), ('max_expires_s__lte', 604800)), name='domain_expires_in_order', violation_error_message='Minimum, default and maximum expiry must rise in that order, from 1 second to 7 days.'), models.CheckConstraint(condition=models.Q(('digest_order__in', ['sha512_256_first', 'strongest_first', 'md5_first', 'md5_only', 'sha256_only'])), name='domain_digest_order_known')],
             },
         ),
         migrations.CreateModel(

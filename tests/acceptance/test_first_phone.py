@@ -1,0 +1,121 @@
+"""From `./run` on an empty folder to a phone on the screen, with a real browser and real SIP clients."""
+
+import shutil
+import subprocess
+import time
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.acceptance.conftest import Product, Softphone, healthz
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.browser]
+
+PUSH_WITHIN_MS = 2_000
+
+
+@pytest.fixture(autouse=True)
+def plain_static_files() -> None:
+    """Nothing of Django runs in this process."""
+
+
+def create_extension(page: Page, number: str, name: str) -> dict[str, str]:
+    """Through the form; what the hand-over card shows."""
+    page.goto("/extensions/new/")
+    page.fill("input[name=number]", number)
+    page.fill("input[name=display_name]", name)
+    page.click("button:has-text('Create extension')")
+    card = page.locator("[data-field]")
+    card.first.wait_for()
+    return {field.get_attribute("data-field") or "": field.inner_text() for field in card.all()}
+
+
+def state_of(page: Page, number: str, state: str, within_ms: int = PUSH_WITHIN_MS) -> None:
+    row = page.locator(f"tr[data-extension='{number}']")
+    expect(row).to_have_attribute("data-state", state, timeout=within_ms)
+
+
+def allow_short_expiry(page: Page, seconds: int) -> None:
+    page.goto("/settings/")
+    page.fill("input[name=min_expires_s]", str(seconds))
+    page.locator("form:has(input[name=min_expires_s]) button").click()
+    page.wait_for_load_state()
+
+
+def test_a_phone_registers_unregisters_and_expires_before_the_eyes_of_the_browser(
+    product: Product, page: Page
+) -> None:
+    assert healthz(product) == 200
+    card = create_extension(page, "1001", "Ann Lee")
+    server = f"{card['server']}:{card['port']}"
+    assert server == product.sip
+    line = page.locator("[data-live]").first
+    expect(line).to_have_attribute("data-live", "waiting")
+
+    with Softphone(card["username"], card["password"], server) as phone:
+        assert phone.say("register") == "registered"
+        expect(line).to_have_attribute("data-live", "registered", timeout=PUSH_WITHIN_MS)
+
+        page.goto("/")
+        state_of(page, "1001", "online")
+        page.evaluate("window.notReloaded = true")
+        assert phone.say("unregister") == "unregistered"
+        state_of(page, "1001", "offline")
+        assert phone.say("register") == "registered"
+        state_of(page, "1001", "online")
+        assert phone.say("unregister") == "unregistered"
+        state_of(page, "1001", "offline")
+    assert page.evaluate("window.notReloaded") is True
+
+
+def test_a_wrong_password_is_said_in_the_row(product: Product, page: Page) -> None:
+    create_extension(page, "1002", "Bo Berg")
+    page.goto("/")
+    state_of(page, "1002", "never_registered")
+
+    with Softphone("1002", "not the password", product.sip) as phone:
+        assert phone.say("register").startswith("failed")
+
+    state_of(page, "1002", "refused")
+    assert "wrong password" in page.locator("tr[data-extension='1002']").inner_text().lower()
+
+
+def test_a_phone_whose_plug_was_pulled_turns_offline_when_it_expires(product: Product, page: Page) -> None:
+    allow_short_expiry(page, 3)
+    card = create_extension(page, "1003", "Cy Chen")
+    page.goto("/")
+    page.evaluate("window.notReloaded = true")
+
+    with Softphone(card["username"], card["password"], product.sip, expires_s=4) as phone:
+        assert phone.say("register") == "registered"
+        state_of(page, "1003", "online")
+        phone.pull_the_plug()
+        pulled = time.monotonic()
+    state_of(page, "1003", "offline", within_ms=4_000 + PUSH_WITHIN_MS)
+
+    assert time.monotonic() - pulled < 6
+    assert page.evaluate("window.notReloaded") is True
+
+
+@pytest.mark.skipif(shutil.which("sipsak") is None, reason="sipsak is not installed (apt-get install sipsak)")
+def test_sipsak_registers(product: Product, page: Page) -> None:
+    page.goto("/settings/")
+    page.select_option("select[name=digest_order]", "md5_first")
+    page.locator("form:has(select[name=digest_order]) button").click()
+    page.wait_for_load_state()
+    card = create_extension(page, "1004", "Di Diaz")
+    page.goto("/")
+
+    done = subprocess.run(
+        [
+            *("sipsak", "-U", "-C", "sip:1004@127.0.0.1:7777", "-x", "60"),
+            *("-s", f"sip:1004@{product.sip}", "-u", card["username"], "-a", card["password"]),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout
+    state_of(page, "1004", "online")

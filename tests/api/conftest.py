@@ -2,9 +2,11 @@
 
 import datetime as dt
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
+from django.conf import settings as django_settings
 from django.utils import timezone
 from rest_framework.test import APIClient
 
@@ -27,10 +29,10 @@ def client_of(user: User, *scopes: str) -> APIClient:
     return client
 
 
-@pytest.fixture(autouse=True)
-def no_collected_static_files(settings: LazySettings) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def static_root() -> None:
     """WhiteNoise warns of a STATIC_ROOT that is not there; in tests nothing is collected."""
-    settings.WHITENOISE_AUTOREFRESH = True
+    Path(django_settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture(autouse=True)

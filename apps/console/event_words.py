@@ -3,7 +3,7 @@
 from typing import Final
 
 from apps.registrar.models import RegistrationEvent
-from apps.registrar.outcomes import END_WORDS, REFUSALS, EndReason, EventKind, Outcome
+from apps.registrar.outcomes import END_WORDS, REFUSALS, EventKind, Outcome
 
 WORDS: Final[dict[str, str]] = {
     EventKind.REGISTERED: "Registered",
@@ -22,9 +22,8 @@ def sentence(event: RegistrationEvent) -> str:
     if event.event == EventKind.REFUSED:
         outcome = REFUSALS.get(event.reason)
         return f"{word}: {outcome.words if outcome else event.reason}"
-    if event.event == EventKind.DEACTIVATED and event.reason in EndReason:
-        return f"{word}: {END_WORDS[EndReason(event.reason)]}"
-    return word
+    end_words = {str(reason): words for reason, words in END_WORDS.items()}.get(event.reason)
+    return f"{word}: {end_words}" if event.event == EventKind.DEACTIVATED and end_words else word
 
 
 def refusal(event: RegistrationEvent) -> Outcome | None:

@@ -29,6 +29,7 @@ from django.db.models import (
     Value,
     When,
 )
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Greatest, Length, Now
 
 from apps.extensions.models import Extension, Peer, PeerKind
@@ -85,8 +86,7 @@ class RegistrationRow:
 
     @property
     def end_words(self) -> str:
-        reason = self.activity.end_reason if self.activity else None
-        return END_WORDS[EndReason(reason)] if reason else END_WORDS[EndReason.EXPIRED]
+        return END_WORDS[end_reason(self.peer)]
 
     @property
     def refused_words(self) -> str | None:
@@ -108,6 +108,15 @@ class Counters:
     @property
     def total(self) -> int:
         return self.online + self.attention + self.offline + self.never_registered + self.disabled
+
+
+def end_reason(peer: Peer) -> EndReason:
+    """Why a peer of peers_with_state() was last reachable no longer. An expiry nobody has swept yet came last."""
+    activity: PeerActivity | None = getattr(peer, "activity", None)
+    expiry: dt.datetime | None = getattr(peer, "last_expiry", None)
+    if activity is None or activity.ended_at is None or (expiry is not None and activity.ended_at < expiry):
+        return EndReason.EXPIRED
+    return EndReason(activity.end_reason or EndReason.EXPIRED)
 
 
 def live_bindings() -> QuerySet[Binding]:
@@ -173,9 +182,6 @@ def rows_of(peer_ids: Iterable[UUID]) -> list[RegistrationRow]:
 
 def counters() -> Counters:
     """How many peers are in each state, in one query. A peer that needs attention is counted there alone."""
-    attention = Q(state=PeerState.REFUSED) | Q(
-        is_live=True, refused_since_success=True, state=PeerState.ONLINE
-    )
     found = (
         peers_with_state()
         .order_by()
@@ -275,7 +281,7 @@ def _state_rank() -> Case:
     )
 
 
-def _matches(word: str) -> Q:
+def _matches(word: str) -> Combinable:
     live = Binding.objects.filter(peer_id=OuterRef("pk"), expires_at__gt=Now())
     text = Q(name__icontains=word) | Q(extension__number__icontains=word)
     text |= Q(extension__display_name__icontains=word) | Q(activity__user_agent__icontains=word)
@@ -313,7 +319,8 @@ WITH moments AS (
     SELECT date_bin(%(step)s::interval, at, 'epoch'::timestamptz) + %(step)s::interval AS until,
            sum(CASE WHEN event = '{EventKind.REGISTERED}' THEN count ELSE -count END) AS delta
     FROM registrar_registrationevent
-    WHERE at > now() - %(steps)s * %(step)s::interval AND event = ANY(ARRAY[{", ".join(f"'{kind}'" for kind in _DELTA)}])
+    WHERE at > now() - %(steps)s * %(step)s::interval
+      AND event = ANY(ARRAY[{", ".join(f"'{kind}'" for kind in _DELTA)}])
     GROUP BY 1
 )
 SELECT (SELECT count(*) FROM registrar_binding WHERE expires_at > now())

@@ -25,7 +25,7 @@ from apps.registrar.selectors import database_now
 @transaction.atomic
 def extension_update(*, extension: Extension, actor: Actor, **fields: Any) -> Extension:
     """As extensions.services; a disabled extension's bindings end at once (C99)."""
-    if fields.get("enabled") is False and extension.enabled:
+    if fields.get("enabled") is False:
         _bindings_end(list(extension.peers.all()), EndReason.DISABLED)
     return directory.extension_update(extension=extension, actor=actor, **fields)
 
@@ -38,7 +38,7 @@ def extension_delete(*, extension: Extension, actor: Actor) -> None:
 
 @transaction.atomic
 def peer_update(*, peer: Peer, actor: Actor, **fields: Any) -> Peer:
-    if fields.get("enabled") is False and peer.enabled:
+    if fields.get("enabled") is False:
         _bindings_end([peer], EndReason.DISABLED)
     return directory.peer_update(peer=peer, actor=actor, **fields)
 

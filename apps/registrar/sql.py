@@ -1,7 +1,8 @@
 """Every SQL statement of the hot path, named; and a change set as the statements that write it.
 
 Rows travel as one JSON parameter each, which costs a quarter of adapted lists. Must not execute anything:
-store.py does for the workers, services.py for the web. Whoever runs write statements holds the lock of each AOR concerned (LOCK_AORS).
+store.py does for the workers, services.py for the web. Whoever runs write statements holds the lock of each AOR
+concerned (LOCK_AORS).
 """
 
 import datetime as dt

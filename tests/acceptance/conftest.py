@@ -84,7 +84,7 @@ def product() -> Iterator[Product]:
 def _from(text: str, pattern: str) -> str:
     match = re.search(pattern, text)
     assert match, text
-    return match[1]
+    return str(match[1])
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ PUSH_WITHIN_MS = 2_000
 
 
 @pytest.fixture(autouse=True)
-def plain_static_files() -> None:
+def light_site() -> None:
     """Nothing of Django runs in this process."""
 
 

@@ -8,7 +8,7 @@ from apps.api.serializers.strict import StrictSerializer
 from apps.extensions.models import Credential, Peer, PeerKind, WhenFull
 from apps.extensions.services import NewPeer
 from apps.registrar.models import PeerActivity
-from apps.registrar.outcomes import EndReason
+from apps.registrar.selectors import end_reason
 from apps.registrar.states import PeerState
 
 PASSWORD_HELP: Final = "8 to 128 ASCII characters; one is generated when absent."  # noqa: S105 - a help text
@@ -53,14 +53,7 @@ class PeerSerializer(serializers.Serializer[Peer]):
             return None
         if getattr(peer, "refused_since_success", False):
             return activity.refused_reason
-        return _end_reason(peer, activity) if getattr(peer, "state", None) == PeerState.OFFLINE else None
-
-
-def _end_reason(peer: Peer, activity: PeerActivity) -> str:
-    """An expiry that nobody has swept yet is not written down, and came after what is."""
-    expiry = getattr(peer, "last_expiry", None)
-    unswept = expiry is not None and (activity.ended_at is None or activity.ended_at < expiry)
-    return EndReason.EXPIRED.value if unswept else str(activity.end_reason or EndReason.EXPIRED.value)
+        return end_reason(peer).value if getattr(peer, "state", None) == PeerState.OFFLINE else None
 
 
 class PeerSettings(StrictSerializer):

@@ -21,7 +21,7 @@ def admin_required(view: View[P]) -> View[P]:
     """403 for a supervisor, whatever the method: the form of a change is part of the change."""
 
     @wraps(view)
-    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if not signed_in_user(request).is_admin:
             raise PermissionDenied
         return view(request, *args, **kwargs)

@@ -9,7 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from apps.console.access import actor_of, admin_required
 from apps.console.extension_queries import next_device_name
-from apps.console.forms import DeviceCreateForm, DeviceEditForm, RotateForm
+from apps.console.forms import DeviceCreateForm, DeviceEditForm, RotateForm, posted
 from apps.console.secrets_page import handover_page
 from apps.extensions.models import Credential, Extension, Peer, PeerKind
 from apps.extensions.services import credential_rotate, peer_create
@@ -22,8 +22,8 @@ EDITED = ("enabled", "max_contacts", "when_full", "min_expires_s", "max_expires_
 @admin_required
 def create(request: HttpRequest, extension_id: UUID) -> HttpResponse:
     extension = get_object_or_404(Extension.objects.select_related("domain"), pk=extension_id)
-    form = DeviceCreateForm(request.POST or None, initial={"name": next_device_name(extension)})
-    new = request.method == "POST" and form.apply(
+    form = DeviceCreateForm(posted(request), initial={"name": next_device_name(extension)})
+    new = form.apply(
         lambda: peer_create(
             extension=extension,
             name=form.cleaned_data["name"],
@@ -43,8 +43,8 @@ def rotate(request: HttpRequest, peer_id: UUID) -> HttpResponse:
     """A new password. The form names the one it replaces, so a form sent twice replaces it once."""
     peer = _device(peer_id)
     current = _current_credential(peer)
-    form = RotateForm(request.POST or None, initial={"credential": current.pk if current else None})
-    if request.method == "POST" and form.is_valid():
+    form = RotateForm(posted(request), initial={"credential": current.pk if current else None})
+    if form.is_valid():
         if current is not None and form.cleaned_data["credential"] != current.pk:
             messages.warning(request, "The password has been changed meanwhile. Nothing was changed again.")
             return redirect("console:extension", peer.extension_id)
@@ -63,10 +63,8 @@ def rotate(request: HttpRequest, peer_id: UUID) -> HttpResponse:
 @admin_required
 def edit(request: HttpRequest, peer_id: UUID) -> HttpResponse:
     peer = _device(peer_id)
-    form = DeviceEditForm(request.POST or None, initial={name: getattr(peer, name) for name in EDITED})
-    saved = request.method == "POST" and form.apply(
-        lambda: peer_update(peer=peer, actor=actor_of(request), **form.cleaned_data)
-    )
+    form = DeviceEditForm(posted(request), initial={name: getattr(peer, name) for name in EDITED})
+    saved = form.apply(lambda: peer_update(peer=peer, actor=actor_of(request), **form.cleaned_data))
     if saved:
         messages.success(request, f"{peer.name} is saved.")
         return redirect("console:extension", peer.extension_id)

@@ -23,7 +23,7 @@ from apps.console.extension_queries import (
     rows_by_extension,
 )
 from apps.console.extension_state import ExtensionLine, extension_line, extension_sentence
-from apps.console.forms import ExtensionCreateForm, ExtensionEditForm
+from apps.console.forms import ExtensionCreateForm, ExtensionEditForm, posted
 from apps.console.list_query import PAGE_SIZE, search_of
 from apps.console.secrets_page import handover_page
 from apps.extensions.audit import Actor
@@ -84,8 +84,8 @@ def create(request: HttpRequest) -> HttpResponse:
 @admin_required
 def edit(request: HttpRequest, extension_id: UUID) -> HttpResponse:
     extension = _extension(extension_id)
-    form = ExtensionEditForm(request.POST or None, initial={"display_name": extension.display_name})
-    saved = request.method == "POST" and form.apply(
+    form = ExtensionEditForm(posted(request), initial={"display_name": extension.display_name})
+    saved = form.apply(
         lambda: extension_update(
             extension=extension, actor=actor_of(request), display_name=form.cleaned_data["display_name"]
         )

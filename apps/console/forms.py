@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 from django import forms
 from django.contrib.auth.forms import PasswordChangeForm
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
+from django.http import HttpRequest, QueryDict
 
 from apps.extensions.models import DigestOrder, TrustedTransport, WhenFull
 
@@ -24,16 +25,22 @@ OVERLAPS: Final = (
 )
 
 
+def posted(request: HttpRequest) -> QueryDict | None:
+    """What a form is bound to: nothing while it is only shown."""
+    return request.POST if request.method == "POST" else None
+
+
 class ServiceForm(forms.Form):
     """A form whose errors also come from a service."""
 
     use_required_attribute = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs, label_suffix="")
+        kwargs["label_suffix"] = ""
+        super().__init__(*args, **kwargs)
 
     def apply(self, service: Callable[[], Result]) -> Result | None:
-        """The service's result; None when the form or the service refuses, and then the form says why."""
+        """The service's result; None when the form is not sent yet, or it or the service refuses: it says why."""
         if not self.is_valid():
             return None
         try:
@@ -146,14 +153,14 @@ class DeviceEditForm(ServiceForm):
 
 class RotateForm(PasswordChoice):
     overlap_s = forms.TypedChoiceField(
-        label="The old password", choices=OVERLAPS, coerce=int, initial=0, required=False, empty_value=0
+        label="The old password", choices=OVERLAPS, coerce=int, initial=0, required=False, empty_value="0"
     )
     credential = forms.UUIDField(required=False, widget=forms.HiddenInput)
     field_order = ("password_choice", "password", "overlap_s", "credential")
 
     @property
     def overlap(self) -> dt.timedelta:
-        return dt.timedelta(seconds=self.cleaned_data["overlap_s"])
+        return dt.timedelta(seconds=int(self.cleaned_data["overlap_s"]))
 
 
 class TrunkCreateForm(ServiceForm):

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps.console.access import actor_of, admin_required
 from apps.console.extension_queries import trunk_list
-from apps.console.forms import TrunkCreateForm, TrustedAddressForm
+from apps.console.forms import TrunkCreateForm, TrustedAddressForm, posted
 from apps.extensions.models import Domain, Peer, PeerKind, TrustedAddress
 from apps.extensions.services import trunk_create, trusted_address_add, trusted_address_remove
 from apps.registrar.services import peer_delete
@@ -26,8 +26,8 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_required
 def create(request: HttpRequest) -> HttpResponse:
-    form = TrunkCreateForm(request.POST or None)
-    trunk = request.method == "POST" and form.apply(
+    form = TrunkCreateForm(posted(request))
+    trunk = form.apply(
         lambda: trunk_create(domain=_domain(), name=form.cleaned_data["name"], actor=actor_of(request))
     )
     if trunk:

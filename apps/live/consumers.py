@@ -48,7 +48,8 @@ class RegistrationsConsumer(AsyncWebsocketConsumer):
         self._change: str | None = None
         self._lists_due, self._changed_at, self._page_rest_until = False, 0.0, 0.0
         self._sent: dict[str, Any] = {}
-        self._number, self._unseen_since = 0, None
+        self._number = 0
+        self._unseen_since: float | None = None
         self._pinged_at, self._reconciled_at = 0.0, time.monotonic()
         self._wake = asyncio.Event()
         await self.channel_layer.group_add(GROUP, self.channel_name)
@@ -200,7 +201,8 @@ class RegistrationsConsumer(AsyncWebsocketConsumer):
         if session is None or session.session_key is None:
             return None
         store = import_string(f"{settings.SESSION_ENGINE}.SessionStore")
-        user = await get_user({"session": store(session.session_key)})
+        scope: Any = {"session": store(session.session_key)}
+        user = await get_user(scope)
         return str(getattr(user, "role", "")) if user.is_authenticated and user.is_active else None
 
     async def _send_json(self, content: dict[str, Any]) -> None:

@@ -112,7 +112,9 @@ class ChangeListener:
             "change": f"{self._name}-{self._changes}",
             "peer_ids": None if peer_ids is None else [peer_id.hex for peer_id in peer_ids],
         }
-        await get_channel_layer().group_send(GROUP, message)
+        layer = get_channel_layer()
+        assert layer is not None
+        await layer.group_send(GROUP, message)
 
 
 _listeners: WeakKeyDictionary[asyncio.AbstractEventLoop, ChangeListener] = WeakKeyDictionary()

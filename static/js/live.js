@@ -1,5 +1,5 @@
 // The socket: says which peers the page shows and in which version, hands what comes back on as "live" events.
-// Must not touch the page. Other files listen: live-rows.js, live-counters.js, connection.js, ticking.js.
+// Must not touch the page. Other files listen: live-rows.js, live-status.js, ticking.js.
 
 const FIRST_DELAY_MS = 300;
 const LONGEST_DELAY_MS = 10_000;

@@ -1,6 +1,7 @@
 // Lets the times on the page go on: how long since, how long left, clock times in the reader's own zone.
 // Says the same words as apps/console/words.py. When a registration runs out it asks for the row.
 
+const RAN_OUT_MS = 400; // by then the server's clock agrees
 let aheadMs = 0; // how far this browser's clock is before the server's
 const asked = new Map();
 const zone = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
@@ -57,7 +58,7 @@ function tick() {
   for (const bar of document.querySelectorAll("progress[data-until]")) {
     bar.value = Math.max(0, (new Date(bar.dataset.until) - now) / 1000);
   }
-  if (ranOut.length) setTimeout(() => document.dispatchEvent(new CustomEvent("live:ran-out", { detail: ranOut.slice(0, 200) })), 1100);
+  if (ranOut.length) setTimeout(() => document.dispatchEvent(new CustomEvent("live:ran-out", { detail: ranOut.slice(0, 200) })), RAN_OUT_MS);
 }
 
 document.addEventListener("live", ({ detail }) => {

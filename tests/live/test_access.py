@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from django.test import Client
@@ -143,7 +144,7 @@ async def test_f41_a_page_that_reads_nothing_gets_one_update_then_the_newest_sta
         await in_database(lambda: notify(peer.pk))
         unread = json.loads(await page.socket.receive_from(timeout=5))
         for port in range(6000, 6005):
-            await in_database(lambda port=port: move(port))
+            await in_database(partial(move, port))
             assert await page.socket.receive_nothing(timeout=0.3)
         await page.say({"seen": unread["n"]})
         newest = await page.heard(lambda message: "rows" in message)

@@ -27,9 +27,15 @@ def listening_processes() -> list[int]:
         return [row[0] for row in cursor.fetchall()]
 
 
-def end(pid: int) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+def end_listening_processes() -> None:
+    for pid in listening_processes():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_terminate_backend(%s)", [pid])
+
+
+def notify_each(peer_ids: list[UUID]) -> None:
+    for peer_id in peer_ids:
+        notify(peer_id)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -40,7 +46,9 @@ async def until(condition: Callable[[], bool]) -> None:
 
 def test_payloads_are_merged() -> None:
     first, second = uuid4(), uuid4()
-    assert merged([json.dumps([first.hex]), json.dumps([second.hex, first.hex])]) == {first, second}
+    assert merged([json.dumps([first.hex]), json.dumps([second.hex, first.hex])]) == frozenset(
+        (first, second)
+    )
     assert merged([json.dumps([first.hex]), "*"]) is None
     assert merged(["nonsense"]) is None
 
@@ -67,7 +75,7 @@ async def test_after_a_lost_connection_the_page_catches_up_with_what_it_missed(
     async with open_page(client, {str(peer.pk): "00000000"}) as page:
         await page.heard(lambda message: "rows" in message)
         await until(lambda: bool(listening_processes()))
-        await in_database(lambda: [end(pid) for pid in listening_processes()])
+        await in_database(end_listening_processes)
         await until(lambda: not listening_processes())
         await in_database(lambda: add_binding(peer))  # no NOTIFY at all: it fell into the gap
         message = await page.heard(lambda message: "rows" in message, timeout_s=8)
@@ -119,7 +127,7 @@ async def test_changes_of_a_moment_are_told_together(peer: Peer) -> None:
     heard.join()
     assert (await layer.receive(channel))["peer_ids"] is None
     others = [uuid4() for _ in range(5)]
-    await in_database(lambda: [notify(other) for other in others])
+    await in_database(lambda: notify_each(others))
     message = await layer.receive(channel)
     assert {UUID(peer_id) for peer_id in message["peer_ids"]} == set(others)
     with suppress(TimeoutError):

@@ -38,6 +38,11 @@ def rendered_row(client: Client, peer: Peer) -> str:
     return row[0]
 
 
+def register_and_notify(add: AddBinding, peer: Peer) -> None:
+    add(peer)
+    notify(peer.pk)
+
+
 def registered(peer: Peer, add: AddBinding) -> None:
     add(peer)
 
@@ -154,7 +159,12 @@ async def test_a_deleted_peer_is_taken_off_the_page(admin: User, peer: Peer, act
     client = await in_database(lambda: signed_in(admin))
     async with open_page(client, {str(peer.pk): UNSEEN}) as page:
         await page.heard(lambda message: "rows" in message)
-        await in_database(lambda: extension_delete(extension=peer.extension, actor=actor))
+
+        def delete() -> None:
+            assert peer.extension is not None
+            extension_delete(extension=peer.extension, actor=actor)
+
+        await in_database(delete)
         message = await page.heard(lambda message: "removed" in message)
     assert message["removed"] == [f"peer-{peer.pk}"]
 
@@ -172,7 +182,7 @@ async def test_counters_follow(admin: User, peer: Peer, add_binding: AddBinding)
     client = await in_database(lambda: signed_in(admin))
     async with open_page(client, {str(peer.pk): UNSEEN}) as page:
         await page.heard(lambda message: message.get("counters", {}).get("never_registered") == 1)
-        await in_database(lambda: (add_binding(peer), notify(peer.pk)))
+        await in_database(lambda: register_and_notify(add_binding, peer))
         message = await page.heard(lambda message: message.get("counters", {}).get("online") == 1)
     assert message["counters"]["never_registered"] == 0
 
@@ -199,7 +209,7 @@ async def test_the_line_of_the_hand_over_card_turns_registered(
     async with open_page(client, {str(peer.pk): UNSEEN}, view="line") as page:
         first: dict[str, Any] = await page.heard(lambda message: "rows" in message)
         assert 'data-live="waiting"' in first["rows"][f"line-{peer.pk}"]
-        await in_database(lambda: (add_binding(peer), notify(peer.pk)))
+        await in_database(lambda: register_and_notify(add_binding, peer))
         message = await page.heard(lambda message: "rows" in message)
     line = message["rows"][f"line-{peer.pk}"]
     assert 'data-live="registered"' in line

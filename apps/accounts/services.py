@@ -31,6 +31,15 @@ def user_create(*, username: str, password: str, role: Role, actor: Actor) -> Us
 
 
 @transaction.atomic
+def user_password_change(*, user: User, password: str, actor: Actor) -> User:
+    """The checked new password; every session of the account but the caller's own ends with the next request."""
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    record(actor, "user_password_change", user)
+    return user
+
+
+@transaction.atomic
 def ensure_first_admin(*, username: str, password: str | None) -> tuple[str, str | None]:
     """(user name, password) of an admin just made; the password is None when an admin was there already."""
     first = User.objects.filter(role=Role.ADMIN, is_active=True).order_by("pk").first()

@@ -7,6 +7,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
+from apps.accounts.services import user_password_change
 from apps.console.access import actor_of, admin_required, signed_in_user
 from apps.console.forms import DomainForm, OwnPasswordForm
 from apps.extensions.models import Domain
@@ -22,10 +23,13 @@ def index(request: HttpRequest) -> HttpResponse:
 @require_POST
 def password(request: HttpRequest) -> HttpResponse:
     """One's own password; every other session of this account ends."""
-    form = OwnPasswordForm(signed_in_user(request), request.POST)
+    user = signed_in_user(request)
+    form = OwnPasswordForm(user, request.POST)
     if not form.is_valid():
         return _page(request, password_form=form)
-    update_session_auth_hash(request, form.save())
+    new_password = form.cleaned_data["new_password1"]
+    user_password_change(user=user, password=new_password, actor=actor_of(request))
+    update_session_auth_hash(request, user)
     messages.success(request, "Your password is changed. You are signed out everywhere else.")
     return redirect("console:settings")
 

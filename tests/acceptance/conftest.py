@@ -127,7 +127,7 @@ class Softphone:
     """baresip in a process of its own."""
 
     def __init__(self, username: str, password: str, server: str, expires_s: int = 600) -> None:
-        self.process = subprocess.Popen(
+        self.process: subprocess.Popen[str] = subprocess.Popen(
             [
                 sys.executable,
                 *("-m", "tests.acceptance.softphone"),

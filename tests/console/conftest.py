@@ -2,11 +2,9 @@
 
 import datetime as dt
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import LazySettings
 from django.test import Client
 from django.utils import timezone
 
@@ -17,18 +15,6 @@ from apps.extensions.services import NewPeer, extension_create, trunk_create, tr
 from apps.registrar.models import Binding, PeerActivity, RegistrationEvent
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
-
-
-@pytest.fixture(autouse=True)
-def quick_passwords(settings: LazySettings) -> None:
-    """A slow hash protects people's passwords; here it would be most of the time."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
-@pytest.fixture(autouse=True)
-def static_folder(settings: LazySettings) -> None:
-    """WhiteNoise warns of a folder that collectstatic has not made yet."""
-    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture

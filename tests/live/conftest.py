@@ -4,14 +4,13 @@ import datetime as dt
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
 from channels.db import database_sync_to_async
 from channels.testing import WebsocketCommunicator
-from django.conf import LazySettings, settings
+from django.conf import settings
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
@@ -24,18 +23,6 @@ from apps.registrar.models import Binding, PeerActivity
 
 ORIGIN = (b"origin", b"http://localhost")
 HOST = (b"host", b"localhost")
-
-
-@pytest.fixture(autouse=True)
-def quick_passwords(settings: LazySettings) -> None:
-    """A slow hash protects people's passwords; here it would be most of the time."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-
-
-@pytest.fixture(autouse=True)
-def static_folder(settings: LazySettings) -> None:
-    """WhiteNoise warns of a folder that collectstatic has not made yet."""
-    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture

@@ -153,7 +153,8 @@ class Softphone:
         assert self.process.stdout is not None
         self.process.stdin.write(f"{command}\n")
         self.process.stdin.flush()
-        return self.process.stdout.readline().strip()
+        answer: str = self.process.stdout.readline()
+        return answer.strip()
 
     def pull_the_plug(self) -> None:
         self.process.kill()

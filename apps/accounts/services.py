@@ -40,12 +40,31 @@ def user_password_change(*, user: User, password: str, actor: Actor) -> User:
 
 
 @transaction.atomic
+def user_set_active(*, user: User, is_active: bool, actor: Actor) -> User:
+    """A deactivated account is signed out everywhere and its tokens are refused. One admin must remain."""
+    admins = User.objects.select_for_update().filter(role=Role.ADMIN, is_active=True)
+    if not is_active and set(admins.values_list("pk", flat=True)) == {user.pk}:
+        raise ValidationError(
+            f"{user.username} is the only admin: make another one first.", code="last_admin"
+        )
+    user.is_active = is_active
+    user.save(update_fields=["is_active"])
+    record(actor, "user_enable" if is_active else "user_disable", user)
+    return user
+
+
+def generate_user_password() -> str:
+    """20 URL-safe characters, 120 bits."""
+    return secrets.token_urlsafe(15)
+
+
+@transaction.atomic
 def ensure_first_admin(*, username: str, password: str | None) -> tuple[str, str | None]:
     """(user name, password) of an admin just made; the password is None when an admin was there already."""
     first = User.objects.filter(role=Role.ADMIN, is_active=True).order_by("pk").first()
     if first is not None:
         return first.username, None
-    password = password or secrets.token_urlsafe(15)
+    password = password or generate_user_password()
     user_create(username=username, password=password, role=Role.ADMIN, actor=Actor.of_command("up"))
     return username, password
 

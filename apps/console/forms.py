@@ -12,6 +12,7 @@ from django.contrib.auth.forms import PasswordChangeForm
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest, QueryDict
 
+from apps.accounts.models import Role
 from apps.extensions.models import DigestOrder, TrustedTransport, WhenFull
 
 Result = TypeVar("Result")
@@ -207,6 +208,22 @@ class OwnPasswordForm(PasswordChangeForm):
         self.fields["new_password1"].help_text = "At least 10 characters, not a common word, not your name."
         self.fields["new_password2"].label = "New password again"
         self.fields["new_password2"].help_text = ""
+
+
+class PersonForm(ServiceForm):
+    username = forms.CharField(
+        label="User name",
+        max_length=150,
+        help_text="Letters, digits and @ . + - _",
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    role = forms.ChoiceField(
+        choices=[
+            (Role.SUPERVISOR, "Supervisor: sees everything, changes nothing"),
+            (Role.ADMIN, "Admin: changes everything"),
+        ],
+        initial=Role.SUPERVISOR,
+    )
 
 
 class DomainForm(ServiceForm):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.console import devices, events, extensions, registrations, session, settings_page, trunks
+from apps.console import devices, events, extensions, people, registrations, session, settings_page, trunks
 
 app_name = "console"
 urlpatterns = [
@@ -34,6 +34,10 @@ urlpatterns = [
     path("settings/", settings_page.index, name="settings"),
     path("settings/password/", settings_page.password, name="password"),
     path("settings/domain/", settings_page.domain, name="domain"),
+    path("people/", people.index, name="people"),
+    path("people/<uuid:user_id>/disable/", people.disable, name="person_disable"),
+    path("people/<uuid:user_id>/enable/", people.enable, name="person_enable"),
+    path("people/<uuid:user_id>/password/", people.password, name="person_password"),
     path("sign-in/", session.SignIn.as_view(), name="sign_in"),
     path("sign-out/", session.SignOut.as_view(), name="sign_out"),
 ]

@@ -7,6 +7,7 @@ from django.http import HttpResponseBase
 from django.test import Client
 from django.urls import reverse
 
+from apps.accounts.models import User
 from apps.console.urls import urlpatterns
 from apps.extensions.models import AuditEntry, Extension, Peer
 from apps.extensions.services import NewPeer
@@ -32,11 +33,12 @@ WRITE = [name for name in ROUTES if name not in OPEN | READ | OWN]
 
 
 @pytest.fixture
-def address(ann: NewPeer, trunk: Peer) -> Callable[[str], str]:
+def address(ann: NewPeer, trunk: Peer, admin: User) -> Callable[[str], str]:
     values = {
         "extension_id": ann.peer.extension_id,
         "peer_id": ann.peer.pk,
         "trunk_id": trunk.pk,
+        "user_id": User.objects.get(username="ada").pk,
         "address_id": trunk.trusted_addresses.get().pk,
     }
 

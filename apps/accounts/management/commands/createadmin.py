@@ -1,6 +1,5 @@
 """`manage.py createadmin`: one more admin for the console. Must not change an account that exists."""
 
-import secrets
 import sys
 from argparse import ArgumentParser
 from typing import Any
@@ -11,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import IntegrityError
 
 from apps.accounts.models import Role, User
-from apps.accounts.services import user_create
+from apps.accounts.services import generate_user_password, user_create
 from apps.extensions.audit import Actor
 
 LONGEST_PASSWORD = 1024
@@ -27,7 +26,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         name: str = options["user"]
         password = _password_from_stdin(name) if options["password_stdin"] else None
-        created = password or secrets.token_urlsafe(15)
+        created = password or generate_user_password()
         try:
             user_create(
                 username=name, password=created, role=Role.ADMIN, actor=Actor.of_command("createadmin")

@@ -224,7 +224,7 @@ def recent_events(
 
 
 def online_history() -> list[int]:
-    """How many contacts were registered at the end of each quarter of an hour of the last 24 h, oldest first."""
+    """How many contacts were registered at the end of each quarter of an hour of the last 24 h; the last is now."""
     with connection.cursor() as cursor:
         cursor.execute(_ONLINE_HISTORY, {"step": str(HISTORY_STEP), "steps": HISTORY_STEPS})
         return [max(0, int(row[0])) for row in cursor.fetchall()]
@@ -313,7 +313,7 @@ _DELTA = {EventKind.REGISTERED: 1} | dict.fromkeys(
 # Counted backwards from what is live now, so that a ledger that begins later still ends at today's figure.
 _ONLINE_HISTORY = f"""
 WITH moments AS (
-    SELECT date_bin(%(step)s::interval, now(), 'epoch'::timestamptz) + (n - %(steps)s + 1) * %(step)s::interval AS until
+    SELECT date_bin(%(step)s::interval, now(), 'epoch'::timestamptz) + (n - %(steps)s + 2) * %(step)s::interval AS until
     FROM generate_series(0, %(steps)s - 1) AS n
 ), deltas AS (
     SELECT date_bin(%(step)s::interval, at, 'epoch'::timestamptz) + %(step)s::interval AS until,

@@ -21,15 +21,23 @@ def _database() -> bool:
     return True
 
 
-def _migrations() -> bool:
-    executor = MigrationExecutor(connection)
-    return not executor.migration_plan(executor.loader.graph.leaf_nodes())
+class Migrations:
+    """Read from disk and database until all are applied; nobody takes them back under a running server."""
+
+    def __init__(self) -> None:
+        self.are_applied = False
+
+    def __call__(self) -> bool:
+        if not self.are_applied:
+            executor = MigrationExecutor(connection)
+            self.are_applied = not executor.migration_plan(executor.loader.graph.leaf_nodes())
+        return self.are_applied
 
 
 CHECKS: dict[str, Callable[[], bool]] = {
     "web": lambda: True,
     "database": _database,
-    "migrations": _migrations,
+    "migrations": Migrations(),
     "sip": sip_worker_is_well,
 }
 

@@ -1,0 +1,47 @@
+"""GET /healthz: 200 only when all is well, and which is not."""
+
+import datetime as dt
+
+import pytest
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
+from django.test import Client
+from django.utils import timezone
+
+from apps.registrar.models import WorkerHeartbeat
+from registrar_admin.health import Migrations
+
+pytestmark = pytest.mark.django_db
+
+
+def beat(seconds_ago: float) -> None:
+    at = timezone.now() - dt.timedelta(seconds=seconds_ago)
+    WorkerHeartbeat.objects.create(id="host:1:a", bind="0.0.0.0:5060", started_at=at, seen_at=at)
+
+
+def test_without_a_sip_worker_it_is_503_and_says_so() -> None:
+    answer = Client().get("/healthz")
+
+    assert answer.status_code == 503
+    assert answer.json() == {
+        "status": "failing",
+        "checks": {"web": "ok", "database": "ok", "migrations": "ok", "sip": "failing"},
+    }
+
+
+def test_with_a_beating_worker_all_is_well() -> None:
+    beat(1)
+
+    assert Client().get("/healthz").status_code == 200
+
+
+def test_a_worker_that_stopped_beating_is_not_well() -> None:
+    beat(30)
+
+    assert Client().get("/healthz").json()["checks"]["sip"] == "failing"
+
+
+def test_a_missing_migration_is_not_well() -> None:
+    MigrationRecorder(connection).record_unapplied("registrar", "0001_initial")
+
+    assert not Migrations()()

@@ -25,8 +25,9 @@ from apps.registrar.bindings import (
     NonceRecord,
 )
 from apps.registrar.outcomes import Outcome
-from apps.registrar.rules import Answer, Registration, refusal_event, register, requested_aor, triage
+from apps.registrar.rules import Answer, Registration, refusal_event, register, requested_aor
 from apps.registrar.store import Batch, Claimed, Directory, NonceCountTaken, Store
+from apps.registrar.triage import triage
 from apps.sip.digest import AuthorizationFault
 from apps.sip.message import MalformedRequest, Request, parse_request
 from apps.sip.response import build_response, response_address

@@ -1,11 +1,11 @@
 """RFC 3261 §10.3 as pure functions: a request and what is stored in, an answer and what is to change out.
 
-No I/O, no clock, no chance: `now` and `new_id` are arguments. Steps 1 and 2 are `triage`, 3 is authentication.py,
+No I/O, no clock, no chance: `now` and `new_id` are arguments. Steps 1 and 2 are triage.py, 3 is authentication.py,
 4 to 8 are `register`.
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
@@ -18,11 +18,7 @@ from apps.sip.message import Request
 from apps.sip.response import sip_date
 from apps.sip.uri import SipUri, address_of_record, uris_equal
 
-ALLOW: Final = ("Allow", "REGISTER, OPTIONS")
-KNOWN_METHODS: Final = frozenset(
-    {"INVITE", "BYE", "PRACK", "UPDATE", "INFO", "SUBSCRIBE", "NOTIFY", "MESSAGE", "REFER", "PUBLISH"}
-)
-SUPPORTED: Final[frozenset[str]] = frozenset()
+SUPPORTED_TAGS: Final[frozenset[str]] = frozenset()
 LONGEST_USER_AGENT: Final = 256
 # Under an hour a request may be called too brief (RFC 3261 §10.3 step 7).
 BRIEF_BELOW_S: Final = 3600
@@ -67,26 +63,6 @@ class _Refused(Exception):  # noqa: N818 - leaves this module only as a Decision
         super().__init__(outcome.code)
 
 
-def triage(request: Request, domains: Mapping[str, DomainPolicy]) -> Answer | DomainPolicy:
-    """What needs no look-up is answered; a REGISTER for a domain of ours gives that domain (§8.2, §10.3 steps 1-2)."""
-    if request.method == "CANCEL":
-        return Answer(outcomes.NO_TRANSACTION)
-    if request.method not in {"REGISTER", "OPTIONS"}:
-        known = request.method in KNOWN_METHODS
-        return Answer(outcomes.METHOD_NOT_ALLOWED if known else outcomes.NOT_IMPLEMENTED, [ALLOW])
-    if request.request_uri is None:
-        return Answer(outcomes.UNSUPPORTED_SCHEME)
-    unsupported = [tag for tag in request.tokens("require") if tag.lower() not in SUPPORTED]
-    domain = domains.get(request.request_uri.host)
-    if request.method == "OPTIONS":
-        return _options(request, unsupported)
-    if domain is None:
-        return Answer(outcomes.NOT_OUR_DOMAIN)
-    if unsupported:
-        return _bad_extension(unsupported)
-    return domain
-
-
 def requested_aor(request: Request) -> str | None:
     """The canonical AOR of the To header (§10.3 step 5), None if it is not a sip or sips address."""
     return address_of_record(request.to.uri) if request.to.uri is not None else None
@@ -101,16 +77,6 @@ def register(registration: Registration) -> Decision:
     except _Refused as refused:
         return Decision(refused.answer, live, (*ended, _refusal(registration, refused.answer.outcome)))
     return Decision(_ok(registration, bindings), bindings, (*ended, *events))
-
-
-def _options(request: Request, unsupported: list[str]) -> Answer:
-    if unsupported:
-        return _bad_extension(unsupported)
-    return Answer(outcomes.OK, [ALLOW, ("Accept", "application/sdp"), ("Supported", "")])
-
-
-def _bad_extension(unsupported: list[str]) -> Answer:
-    return Answer(outcomes.BAD_EXTENSION, [("Unsupported", ", ".join(unsupported))])
 
 
 def _split_expired(registration: Registration) -> tuple[tuple[StoredBinding, ...], list[Event]]:

@@ -51,7 +51,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class StoredBinding:
-    """A row of Binding. q in thousandths."""
+    """A row of Binding. q in thousandths; flow "<worker id>/<connection number>", None over UDP."""
 
     aor: str
     binding_id: UUID
@@ -73,6 +73,7 @@ class StoredBinding:
     refreshed_at: dt.datetime
     expires_at: dt.datetime
     refresh_count: int = 0
+    flow: str | None = None
 
     @property
     def uri(self) -> SipUri:

@@ -29,6 +29,7 @@ class EndReason(StrEnum):
     DISABLED = "disabled"
     DELETED = "deleted"
     CREDENTIAL_CHANGED = "credential_changed"
+    FLOW_CLOSED = "flow_closed"
 
 
 END_EVENTS: dict[EndReason, EventKind] = {
@@ -39,6 +40,7 @@ END_EVENTS: dict[EndReason, EventKind] = {
     EndReason.DISABLED: EventKind.DEACTIVATED,
     EndReason.DELETED: EventKind.DEACTIVATED,
     EndReason.CREDENTIAL_CHANGED: EventKind.DEACTIVATED,
+    EndReason.FLOW_CLOSED: EventKind.DEACTIVATED,
 }
 
 END_WORDS: dict[EndReason, str] = {
@@ -49,6 +51,7 @@ END_WORDS: dict[EndReason, str] = {
     EndReason.DISABLED: "disabled by an admin",
     EndReason.DELETED: "deleted by an admin",
     EndReason.CREDENTIAL_CHANGED: "password changed by an admin",
+    EndReason.FLOW_CLOSED: "connection closed",
 }
 
 

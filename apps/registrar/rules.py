@@ -19,6 +19,7 @@ from apps.sip.response import sip_date
 from apps.sip.uri import SipUri, address_of_record, uris_equal
 
 SUPPORTED_TAGS: Final[frozenset[str]] = frozenset()
+SUPPORTED_TAGS: Final = frozenset({"path", "outbound", "gruu"})
 LONGEST_USER_AGENT: Final = 256
 # Under an hour a request may be called too brief (RFC 3261 §10.3 step 7).
 BRIEF_BELOW_S: Final = 3600
@@ -46,6 +47,7 @@ class Registration:
     transport: str
     now: dt.datetime
     new_id: NewId
+    flow: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +247,7 @@ class _Change:
             registered_at=registration.now,
             refreshed_at=registration.now,
             expires_at=registration.now + dt.timedelta(seconds=expires_s),
+            flow=registration.flow,
         )
 
     def _user_agent(self) -> str:

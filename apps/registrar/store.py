@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -112,6 +112,18 @@ class Store:
         """The AORs of at most `limit` expired bindings, the longest expired first."""
         async with self.pool.connection() as connection:
             rows = await (await connection.execute(sql.AORS_WITH_EXPIRED, {"limit": limit})).fetchall()
+        return [row[0] for row in rows]
+
+    async def aors_of_flows(self, flows: Iterable[str]) -> list[str]:
+        async with self.pool.connection() as connection:
+            rows = await (await connection.execute(sql.AORS_OF_FLOWS, {"flows": list(flows)})).fetchall()
+        return [row[0] for row in rows]
+
+    async def flows_of_dead_workers(self, good_for: timedelta, limit: int) -> list[str]:
+        """Flows with bindings whose worker has not been seen for `good_for`."""
+        params = {"good_for": good_for, "limit": limit}
+        async with self.pool.connection() as connection:
+            rows = await (await connection.execute(sql.FLOWS_OF_DEAD_WORKERS, params)).fetchall()
         return [row[0] for row in rows]
 
     async def execute(self, statement: str, params: Mapping[str, Any] | None = None) -> None:

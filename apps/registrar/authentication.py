@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from apps.registrar.bindings import Account, DomainPolicy
-from apps.registrar.outcomes import DISABLED, OK, UNKNOWN_USER, WRONG_PASSWORD, Outcome
+from apps.registrar.outcomes import DISABLED, NO_QOP, OK, UNKNOWN_USER, WRONG_PASSWORD, Outcome
 from apps.sip.digest import (
     Algorithm,
     AuthorizationFault,
@@ -43,11 +43,11 @@ def read_claim(
     request: Request, domain: DomainPolicy, nonce_key: bytes, source_host: str, now_s: int
 ) -> Claim | AuthorizationFault | None:
     """The claim to look up; None where a challenge is due (no credentials for us, foreign nonce, algorithm not
-    offered, no qop)."""
+    offered)."""
     credentials = parse_authorization(request.values("authorization"), domain.realm)
     if not isinstance(credentials, DigestCredentials):
         return credentials
-    if credentials.algorithm not in domain.algorithms or credentials.qop is None:
+    if credentials.algorithm not in domain.algorithms:
         return None
     state = check_nonce(nonce_key, credentials.nonce, now_s, NONCE_LIFETIME_S, source_host, domain.realm)
     if state is NonceState.FOREIGN:
@@ -65,6 +65,9 @@ def prove(claim: Claim, account: Account | None, method: str) -> Outcome:
         return UNKNOWN_USER
     if not (ha1s and any(proofs)):
         return WRONG_PASSWORD
+    # Without qop there is no nonce count: it reads as 0, so that each nonce is good for one request (C100).
+    if claim.credentials.qop is None and not account.accepts_no_qop:
+        return NO_QOP
     return OK if account.enabled else DISABLED
 
 

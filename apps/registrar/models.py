@@ -54,6 +54,8 @@ class Binding(models.Model):
     flow = models.TextField(
         null=True, help_text="The connection it came over, <worker>/<number>; null over UDP."
     )
+    pub_gruu = models.TextField(null=True, help_text="RFC 5627; null: the phone does not understand GRUUs.")
+    temp_gruu = models.TextField(null=True, help_text="The one given last.")
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 from typing import Any, Final
 from uuid import UUID
 
@@ -140,8 +141,23 @@ async def _write(connection: AnyConnection, changes: ChangeSet) -> None:
 
 
 def _domain_policy(row: tuple[Any, ...]) -> DomainPolicy:
-    _, name, domain_id, realm, digest_order, least, default, most = row
-    return DomainPolicy(domain_id, name, realm, DIGEST_ORDERS[digest_order], least, default, most)
+    _, name, domain_id, realm, digest_order, least, default, most, *choices = row
+    raise_brief, strict_cseq, outbound, any_contact, proxies, routes = choices
+    return DomainPolicy(
+        domain_id,
+        name,
+        realm,
+        DIGEST_ORDERS[digest_order],
+        least,
+        default,
+        most,
+        raise_brief=raise_brief,
+        strict_cseq=strict_cseq,
+        outbound=outbound,
+        any_contact=any_contact,
+        edge_proxies=tuple(ip_network(network) for network in proxies.split()),
+        service_routes=tuple(routes.splitlines()),
+    )
 
 
 def stored_binding(row: tuple[Any, ...]) -> StoredBinding:
@@ -165,9 +181,8 @@ def _accounts(rows: Iterable[tuple[Any, ...]]) -> dict[Claimed, Account]:
 
 
 def _account(credentials: list[tuple[Any, ...]]) -> Account:
-    peer_id, peer_name, extension_id, number, enabled, max_contacts, when_full, least, most = credentials[0][
-        5:
-    ]
+    peer_id, peer_name, extension_id, number, enabled, *limits = credentials[0][5:]
+    max_contacts, when_full, least, most, accepts_no_qop = limits
     return Account(
         peer_id=peer_id,
         peer_name=peer_name,
@@ -183,4 +198,5 @@ def _account(credentials: list[tuple[Any, ...]]) -> Account:
             Algorithm.SHA256: tuple(row[3] for row in credentials),
             Algorithm.SHA512_256: tuple(row[4] for row in credentials),
         },
+        accepts_no_qop=accepts_no_qop,
     )

@@ -4,13 +4,15 @@ Must not decide: it says what is stored.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from apps.registrar import outcomes
 from apps.registrar.bindings import StoredBinding
 from apps.registrar.decisions import Answer, Registration
 from apps.registrar.outbound import PathValues
-from apps.sip.params import find_param
+from apps.sip.message import Request
+from apps.sip.params import LENIENT_PARAM, find_param
 from apps.sip.response import sip_date
 
 SUPPORTED_TAGS: Final = frozenset({"path", "outbound", "gruu"})
@@ -33,6 +35,19 @@ def ok_answer(
         headers += [("Flow-Timer", str(FLOW_TIMER_S))] if registration.flow else []
     headers.append(("Date", sip_date(int(registration.now.timestamp()))))
     return Answer(outcomes.OK, headers, keep_s=KEEP_S if _asks_for_keep(registration) else None)
+
+
+def answering_keep(request: Request, keep_s: int | None) -> Request:
+    """The request as its answer repeats it: the top Via's keep with our seconds (RFC 6223 §4.3)."""
+    if keep_s is None:
+        return request
+    top, *others = request.vias
+    sent_by, semicolon, params = top.text.partition(";")
+    text = sent_by + LENIENT_PARAM.sub(
+        lambda match: f";keep={keep_s}" if match.group(1).lower() == "keep" else match.group(),
+        semicolon + params,
+    )
+    return replace(request, vias=(replace(top, text=text), *others))
 
 
 def contact_value(binding: StoredBinding, registration: Registration) -> str:

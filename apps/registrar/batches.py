@@ -17,6 +17,7 @@ from psycopg.errors import DeadlockDetected, SerializationFailure
 from psycopg_pool import PoolTimeout
 
 from apps.registrar import outcomes
+from apps.registrar.answers import answering_keep
 from apps.registrar.authentication import NONCE_LIFETIME_S, Claim, challenge_headers, prove, read_claim
 from apps.registrar.bindings import (
     Account,
@@ -32,20 +33,30 @@ from apps.sip.digest import AuthorizationFault
 from apps.sip.message import MalformedRequest, Request, parse_request
 from apps.sip.response import build_response, response_address
 from apps.sip.transactions import transaction_key
+from apps.sipserver.events import Datagram, Origin, Transport
 
 logger = logging.getLogger(__name__)
 
-Datagram = tuple[bytes, Address]
-
+# Content-Length may only be left out where something else ends the message (RFC 3261 §18.3, RFC 7118 §5).
+STREAMS: Final = frozenset({"TCP", "TLS"})
 LONGEST_LOGGED: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request that parsed, from the packet's source."""
+    """A request that parsed, the packet's source, and the way back for its answer."""
 
     request: Request
     source: Address
+    origin: Address | Origin
+
+    @property
+    def transport(self) -> Transport:
+        return self.origin.transport if isinstance(self.origin, Origin) else "UDP"
+
+    @property
+    def flow(self) -> str | None:
+        return self.origin.flow if isinstance(self.origin, Origin) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,34 +75,41 @@ class Claimant:
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """What is random or secret, given from outside: the nonces' key, new binding ids, seconds of Retry-After."""
+    """What is random or secret, given from outside: the nonces' key, new binding ids, seconds of Retry-After, the
+    GRUUs' key (empty: none are made)."""
 
     nonce_key: bytes
     new_id: Callable[[], UUID]
     retry_after_s: Callable[[], int]
+    gruu_key: bytes = b""
 
 
 class BatchProcessor:
-    """Turns datagrams into answers over a Store. `changed` hears the peers of each commit."""
+    """Turns datagrams into answers over a Store. `changed` hears the peers of each commit. No contact may point at
+    `own_hosts`."""
 
     def __init__(
-        self, store: Store, chance: Chance, changed: Callable[[set[UUID]], None], transport: str = "UDP"
+        self,
+        store: Store,
+        chance: Chance,
+        changed: Callable[[set[UUID]], None],
+        own_hosts: frozenset[str] = frozenset(),
     ) -> None:
+        self.own_hosts = own_hosts
         self.store = store
         self.chance = chance
         self.changed = changed
-        self.transport = transport
 
     async def answers(self, datagrams: Sequence[Datagram]) -> list[Datagram]:
         """(bytes, destination) for each request that gets an answer, committed before it is returned."""
         answers: list[Datagram] = []
         received: list[Received] = []
-        for data, source in datagrams:
-            parsed = parse_request(data)
+        for data, origin in datagrams:
+            parsed = _parsed(data, origin)
             if isinstance(parsed, Request):
-                received.append(Received(parsed, source))
+                received.append(Received(parsed, origin[:2], origin))
             elif parsed.status is not None:
-                answers.append(_malformed_answer(parsed, source))
+                answers.append(_malformed_answer(parsed, origin))
         if received:
             answers += await self._answer_all(received)
         return answers
@@ -203,7 +221,7 @@ class _Deciding:
             and record.transaction_key == key
         ):
             _log(claimant.received, outcomes.REPEAT)
-            return record.response, response_address(request, claimant.received.source)
+            return record.response, way_back(request, claimant.received.origin)
         if claimant.claim.nonce_expired or (record and record.nc >= claimant.claim.credentials.nc):
             return self._challenge(claimant, outcomes.STALE_NONCE, stale=True)
         answer = self._register(claimant, account)
@@ -244,9 +262,12 @@ class _Deciding:
                 aor=aor,
                 bindings=self.bindings.get(aor, ()),
                 source=claimant.received.source,
-                transport=self.processor.transport,
+                transport=claimant.received.transport,
+                flow=claimant.received.flow,
                 now=self.now,
                 new_id=self.processor.chance.new_id,
+                gruu_key=self.processor.chance.gruu_key,
+                own_hosts=self.processor.own_hosts,
             )
         )
         self.bindings[aor] = decision.bindings
@@ -266,15 +287,35 @@ class _Deciding:
 
 def _answer(received: Received, answer: Answer) -> Datagram:
     _log(received, answer.outcome)
+    request = answering_keep(received.request, answer.keep_s)
     response = build_response(
-        received.request, received.source, answer.outcome.status, answer.outcome.phrase, answer.headers
+        request, received.source, answer.outcome.status, answer.outcome.phrase, answer.headers
     )
-    return response, response_address(received.request, received.source)
+    return response, way_back(received.request, received.origin)
 
 
-def _malformed_answer(malformed: MalformedRequest, source: Address) -> Datagram:
-    response = build_response(malformed, source, malformed.status or 400, malformed.reason)
-    return response, response_address(malformed, source)
+def _malformed_answer(malformed: MalformedRequest, origin: Address | Origin) -> Datagram:
+    response = build_response(malformed, origin[:2], malformed.status or 400, malformed.reason)
+    return response, way_back(malformed, origin)
+
+
+def _parsed(data: bytes, origin: Address | Origin) -> Request | MalformedRequest:
+    parsed = parse_request(data)
+    on_stream = isinstance(origin, Origin) and origin.transport in STREAMS
+    if on_stream and isinstance(parsed, Request) and parsed.value("content-length") is None:
+        why = "missing_content_length"
+        return MalformedRequest(400, "Bad Request (missing content length)", why, parsed.echo)
+    return parsed
+
+
+def way_back(request: Request | MalformedRequest, origin: Address | Origin) -> Address | Origin:
+    """On the connection it came over (RFC 3261 §18.2.2); over UDP as the Via says, from where it was heard."""
+    if not isinstance(origin, Origin):
+        return response_address(request, origin)
+    if origin.flow is not None:
+        return origin
+    _, port = response_address(request, origin[:2])
+    return origin._replace(port=port)
 
 
 def _log(received: Received, outcome: Outcome) -> None:
@@ -289,6 +330,7 @@ def _log(received: Received, outcome: Outcome) -> None:
         "status": outcome.status,
         "to": request.to.uri_text[:LONGEST_LOGGED],
         "source": f"{received.source[0]}:{received.source[1]}",
+        "transport": received.transport,
         "call_id": request.call_id[:LONGEST_LOGGED],
         "cseq": request.cseq,
     }

@@ -1,6 +1,7 @@
 """Which contacts a phone may register: none that would turn calls inward or against everybody. Pure.
 
-A host name is not resolved: the name of a private place is refused only where the name itself says so.
+A host name is not resolved: the name of a private place is refused only where the name itself says so. own_hosts
+holds addresses in their shortest form and lower-case names.
 """
 
 import ipaddress
@@ -25,14 +26,19 @@ def contact_allowed(uri: SipUri, source_host: str, own_hosts: Container[str]) ->
 
 
 def _host_allowed(host: str, source_host: str, own_hosts: Container[str]) -> bool:
-    host = host.lower().rstrip(".")
+    host, source = host.lower().rstrip("."), _address(source_host)
     address = _address(host)
     if address is None:
         inward = host == "localhost" or host.endswith(".localhost")
         return not (inward or host in own_hosts or _NUMBER_IN_DISGUISE.fullmatch(host))
-    if address == _address(source_host):
-        return True
-    return str(address) not in own_hosts and not _points_inward(address)
+    if address == source or _points_inward(address):
+        return address == source
+    return str(address) not in own_hosts or _is_this_machine(source, own_hosts)
+
+
+def _is_this_machine(source: IPAddress | None, own_hosts: Container[str]) -> bool:
+    """A softphone on our own machine names one of its addresses and sends from another."""
+    return source is not None and (source.is_loopback or str(source) in own_hosts)
 
 
 def _points_inward(address: IPAddress) -> bool:

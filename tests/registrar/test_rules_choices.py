@@ -195,6 +195,8 @@ def test_f37_other_contacts_are_allowed(contact: str) -> None:
         ("sip:a@[::1]", "::1"),
         ("sip:a@192.0.2.53", "192.0.2.53"),
         ("sip:a@169.254.7.8", "169.254.7.8"),
+        ("sip:a@192.0.2.53:5070", "127.0.0.1"),
+        ("sip:a@[2001:db8::53]", "192.0.2.53"),
     ],
 )
 def test_f37_the_packets_own_source_is_always_allowed(contact: str, source: str) -> None:

@@ -2,7 +2,9 @@
 
 import pytest
 
-from tests.registrar.registrations import DEVICE, EDGE, PHONE, SOURCE, Record, status, values
+from apps.registrar.answers import answering_keep
+from apps.sip.response import build_response
+from tests.registrar.registrations import DEVICE, EDGE, PHONE, SOURCE, Record, request, status, values
 
 PATH = "Path: <sip:edge.example.net;lr>"
 OB_PATH = "Path: <sip:edge.example.net;lr;ob>"
@@ -214,3 +216,14 @@ def test_c114_keep_is_answered_only_where_keep_alives_are(
     decision = record.register(PHONE, top_via=f"SIP/2.0/TCP 192.0.2.1;branch=z9hG4bKk{keep}")
 
     assert decision.answer.keep_s == answered
+
+
+def test_c114_the_value_of_keep_stands_in_the_answers_top_via_alone() -> None:
+    asking = request(
+        [PHONE], [], cseq=1, call_id="c", vias=2, top_via="SIP/2.0/TCP h;keep;branch=z9hG4bKk;Keepx=1"
+    )
+
+    answer = build_response(answering_keep(asking, 30), SOURCE, 200, "OK").decode()
+
+    assert "SIP/2.0/TCP h;keep=30;branch=z9hG4bKk;Keepx=1;received=203.0.113.7\r\n" in answer
+    assert answering_keep(asking, None) is asking

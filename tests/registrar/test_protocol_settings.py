@@ -1,6 +1,7 @@
 """The domain's and the peer's choices and the extensions' columns, through the database and over SIP."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -143,6 +144,16 @@ async def test_c113_gin_is_not_supported_and_changes_nothing(registrar: Registra
     assert reply.status == 420
     assert reply.values("Unsupported") == ["gin"]
     assert not await Binding.objects.aexists()
+
+
+async def test_c110_gruus_are_stored_beside_the_binding(registrar: Registrar, phone: Phone) -> None:
+    registrar.processor.chance = replace(registrar.processor.chance, gruu_key=b"g" * 32)
+
+    reply = await registrar.register(phone, [f"{phone.contact};{DEVICE}"], headers=["Supported: gruu"])
+
+    binding = await Binding.objects.aget()
+    assert binding.pub_gruu == "sip:1001@example.com;gr=urn:uuid:0f1a"
+    assert f';pub-gruu="{binding.pub_gruu}";temp-gruu="{binding.temp_gruu}"' in reply.contacts[0]
 
 
 async def test_c81_the_from_header_proves_nothing(registrar: Registrar, phone: Phone) -> None:

@@ -42,7 +42,8 @@ STEPS_PER_BYTE: Final = 4
 ADDED_AT_MOST: Final = 2_048
 
 _STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2}) [^\r\n]+")
-_HEADER: Final = re.compile(r"[A-Za-z-]+: [^\r\n\0]*")
+# A control character is text only as a quoted pair (RFC 3261 §25.1), and a line end never is.
+_HEADER: Final = re.compile(r"[A-Za-z-]+: (?:[^\x00-\x08\x0a-\x1f\x7f]|\\[\x00-\x09\x0b\x0c\x0e-\x7f])*")
 _ECHOED: Final = ("Via", "From", "To", "Call-ID", "CSeq")
 
 

@@ -232,10 +232,10 @@ class DomainForm(ServiceForm):
         help_text="Off, a new request with the CSeq of the last one may still change how long the registration lasts.",
     )
     outbound = forms.BooleanField(
-        label="Outbound: several connections per phone (RFC 5626)",
+        label="Outbound, several flows per phone",
         required=False,
         help_text="A phone that names its device and flow keeps one registration per flow, whatever its address; "
-        "off, its address alone counts.",
+        "off, its address alone counts (RFC 5626).",
     )
     any_contact = forms.BooleanField(
         label="Accept any contact address",

@@ -7,7 +7,7 @@ work done for a user who does not exist (C91, C97). Keeps nothing: a nonce prove
 from dataclasses import dataclass
 from typing import Final
 
-from apps.registrar.bindings import Account, DomainPolicy
+from apps.registrar.bindings import Account, DomainPolicy, NonceRecord
 from apps.registrar.outcomes import DISABLED, NO_QOP, OK, UNKNOWN_USER, WRONG_PASSWORD, Outcome
 from apps.sip.digest import (
     Algorithm,
@@ -69,6 +69,17 @@ def prove(claim: Claim, account: Account | None, method: str) -> Outcome:
     if claim.credentials.qop is None and not account.accepts_no_qop:
         return NO_QOP
     return OK if account.enabled else DISABLED
+
+
+def is_merged(request: Request, record: NonceRecord, nonce_count: int) -> bool:
+    """The request accepted last under this nonce, come another way (RFC 3261 §8.2.2.2, C38): the same From, Call-ID
+    and CSeq in another transaction. What was answered says whose it was; nothing more is kept."""
+    if record.nc != nonce_count or request.to.tag is not None:
+        return False
+    head = record.response
+    echo = request.echo
+    lines = (f"From: {echo.from_text}", f"Call-ID: {echo.call_id}", f"CSeq: {echo.cseq_text}")
+    return all(f"\r\n{line}\r\n".encode() in head for line in lines)
 
 
 def challenge_headers(

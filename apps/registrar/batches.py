@@ -18,7 +18,14 @@ from psycopg_pool import PoolTimeout
 
 from apps.registrar import outcomes
 from apps.registrar.answers import answering_keep
-from apps.registrar.authentication import NONCE_LIFETIME_S, Claim, challenge_headers, prove, read_claim
+from apps.registrar.authentication import (
+    NONCE_LIFETIME_S,
+    Claim,
+    challenge_headers,
+    is_merged,
+    prove,
+    read_claim,
+)
 from apps.registrar.bindings import (
     Account,
     Address,
@@ -32,7 +39,7 @@ from apps.registrar.triage import triage
 from apps.sip.digest import AuthorizationFault
 from apps.sip.message import MalformedRequest, Request, parse_request
 from apps.sip.response import build_response, response_address
-from apps.sip.transactions import transaction_key
+from apps.sip.transactions import REPEATED_WITHIN_S, repeat_key
 from apps.sipserver.events import Datagram, Origin, Transport
 
 logger = logging.getLogger(__name__)
@@ -213,20 +220,24 @@ class _Deciding:
         proof = prove(claimant.claim, account, request.method)
         if account is None or proof is not outcomes.OK:
             return self._refuse(claimant, account, proof)
-        key = transaction_key(request)
+        key = repeat_key(request, claimant.received.source)
         record = self.nonces.get(claimant.claim.credentials.nonce)
-        if (
-            record is not None
-            and record.nc == claimant.claim.credentials.nc
-            and record.transaction_key == key
-        ):
+        if record is not None and self._is_repeat(claimant, record, key):
             _log(claimant.received, outcomes.REPEAT)
             return record.response, way_back(request, claimant.received.origin)
+        if record is not None and is_merged(request, record, claimant.claim.credentials.nc):
+            return _answer(claimant.received, Answer(outcomes.MERGED_REQUEST))
         if claimant.claim.nonce_expired or (record and record.nc >= claimant.claim.credentials.nc):
             return self._challenge(claimant, outcomes.STALE_NONCE, stale=True)
         answer = self._register(claimant, account)
         self._remember(claimant, key, answer[0])
         return answer
+
+    def _is_repeat(self, claimant: Claimant, record: NonceRecord, key: bytes) -> bool:
+        """The same bytes while their transaction lives (§17.2.2); later they are a replay."""
+        accepted_at = record.expires_at - timedelta(seconds=NONCE_LIFETIME_S)
+        young = self.now - accepted_at <= timedelta(seconds=REPEATED_WITHIN_S)
+        return young and record.nc == claimant.claim.credentials.nc and record.transaction_key == key
 
     def collect(self) -> None:
         """What differs between the bindings read and the bindings decided becomes the batch's change set."""

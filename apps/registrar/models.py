@@ -154,3 +154,6 @@ class WorkerHeartbeat(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+
+from apps.registrar.regevent.models import PendingNotify, RegSubscription  # noqa: E402, F401 - Django looks here

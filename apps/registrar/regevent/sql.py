@@ -214,7 +214,8 @@ def reply_statements(replies: Iterable[Reply]) -> list[Statement]:
 
 def _columns(subscription: Subscription) -> dict[str, Any]:
     columns = asdict(subscription)
-    return {**columns, **_way(columns.pop("way"))}
+    way = _way(columns.pop("way"))
+    return {**columns, **way}
 
 
 def _numbers(subscription: Subscription) -> dict[str, Any]:

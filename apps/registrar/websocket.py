@@ -7,7 +7,7 @@ authentication: no cookie counts here.
 
 import asyncio
 from collections import deque
-from typing import Any, Final
+from typing import Any, Final, cast
 from weakref import WeakKeyDictionary
 
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -15,7 +15,7 @@ from django.conf import settings
 
 from apps.registrar.consumers import RegistrarConsumer
 from apps.sipserver.addresses import MAPPED_PREFIX
-from apps.sipserver.events import Origin, Transport
+from apps.sipserver.events import Application, Origin, Transport
 from apps.sipserver.server import SipServer
 
 SUBPROTOCOL: Final = "sip"
@@ -50,7 +50,7 @@ class WebSocketRegistrar:
             self._closing.cancel()
             self._closing = None
         if self._server is None:
-            self._server = SipServer(RegistrarConsumer.as_asgi(), None)
+            self._server = SipServer(cast(Application, RegistrarConsumer.as_asgi()), None)
             task = asyncio.create_task(self._server.arun(), name="SIP over WebSocket")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

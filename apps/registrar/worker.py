@@ -106,15 +106,11 @@ class WorkerTasks:
         return beating_s > WORKER_GOOD_FOR.total_seconds()
 
     async def _end_flows(self) -> None:
-        flows, self._closed_flows = self._closed_flows, set()
         self._some_flow_closed.clear()
-        if not flows:
-            return
-        try:
+        flows = frozenset(self._closed_flows)
+        if flows:
             self.changed(await end_flows(self.store, flows))
-        except DATABASE_TROUBLE:
-            self.flows_closed(flows)
-            raise
+            self._closed_flows -= flows
 
     async def _tidy(self) -> None:
         await tidy(self.store)
@@ -126,6 +122,7 @@ class WorkerTasks:
                 await work()
             except DATABASE_TROUBLE as error:
                 logger.warning("%s failed, trying again: %s", work.__name__.strip("_"), error)
+                something.set()
             await asyncio.sleep(PUBLISH_EVERY_S)
 
     async def _publish(self) -> None:
@@ -134,6 +131,6 @@ class WorkerTasks:
         try:
             for payload in payloads(peer_ids):
                 await self.store.execute(sql.NOTIFY, {"channel": REGISTRATIONS_CHANGED, "payload": payload})
-        except DATABASE_TROUBLE:
+        except BaseException:  # also when stop() comes in between: it publishes once more
             self.changed(peer_ids)
             raise

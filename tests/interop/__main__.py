@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,21 +93,17 @@ def _listens(port: int) -> bool:
 
 def _speaks_sip(web: int) -> bool:
     """Whether /sip is a WebSocket with the sub-protocol of RFC 7118."""
-    headers = {
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
-        "Sec-WebSocket-Protocol": "sip",
-    }
-    request = urllib.request.Request(f"http://{HOST}:{web}/sip", headers=headers)
+    handshake = (
+        f"GET /sip HTTP/1.1\r\nHost: {HOST}:{web}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        f"Origin: http://{HOST}:{web}\r\nSec-WebSocket-Protocol: sip\r\n\r\n"
+    )
     try:
-        urllib.request.urlopen(request, timeout=3).close()
-    except urllib.error.HTTPError as error:
-        return error.code == 101
+        with socket.create_connection((HOST, web), timeout=3) as connection:
+            connection.sendall(handshake.encode())
+            return connection.recv(1024).startswith(b"HTTP/1.1 101")
     except OSError:
         return False
-    return False
 
 
 def clients() -> Sequence[Client]:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 # Short enough that a phone without a refresh button refreshes by itself while we look.
 SHORTEST_EXPIRES_S = 2
+NO_QUERY = "the client has no query"
 
 
 class CannotDo(Exception):  # noqa: N818 - says what it is
@@ -45,8 +46,11 @@ class Phone(Protocol):
 
 
 class Client(Protocol):
-    name: str
-    transports: tuple[str, ...]
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def transports(self) -> tuple[str, ...]: ...
 
     def missing(self) -> str | None:
         """Why it cannot run here; None if it can."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.interop.contract import SHORTEST_EXPIRES_S, CannotDo, Login, Phone, Server
+from tests.interop.contract import NO_QUERY, SHORTEST_EXPIRES_S, CannotDo, Login, Phone, Server
 from tests.interop.witness import comes_true
 
 HOST = "127.0.0.1"
@@ -84,7 +84,7 @@ class BaresipPhone:
         return self.control.hears("REGISTER_OK", "REGISTER_FAIL") == "REGISTER_OK"
 
     def query(self) -> bool:
-        raise CannotDo("baresip has no query")
+        raise CannotDo(NO_QUERY)
 
     def unregister(self) -> bool:
         self.control.command("uadel", self.aor)

@@ -1,4 +1,4 @@
-"""baresip-python, the stack as a Python package; its process is softphone.py of the acceptance tests' kind."""
+"""baresip-python, the stack as a Python package; this module is also its process."""
 
 import asyncio
 import importlib.metadata
@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from tests.interop.clients.lines import ANSWER, line_phone
 from tests.interop.contract import SHORTEST_EXPIRES_S, Login, Phone, Server
@@ -36,7 +37,7 @@ class BaresipPython:
             yield phone
 
 
-async def main(username: str, password: str, address: str, transport: str) -> None:
+async def main(username: str, password: str, address: str, transport: Literal["udp", "tcp", "tls"]) -> None:
     from baresip import Account, Config
     from baresip.runtime import Runtime
     from baresip.ua import UserAgent
@@ -60,4 +61,4 @@ async def main(username: str, password: str, address: str, transport: str) -> No
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    asyncio.run(main(*sys.argv[1:]))  # type: ignore[arg-type]

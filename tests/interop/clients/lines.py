@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.interop.contract import CannotDo
+from tests.interop.contract import NO_QUERY, CannotDo
 
 PROJECT_DIR = Path(__file__).resolve().parents[3]
 ANSWERS_WITHIN_S = 15.0
@@ -25,7 +25,7 @@ class LinePhone:
         return self._say("refresh")
 
     def query(self) -> bool:
-        raise CannotDo("it has no query")
+        raise CannotDo(NO_QUERY)
 
     def unregister(self) -> bool:
         return self._say("unregister")
@@ -42,7 +42,7 @@ class LinePhone:
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
             while selector.select(ANSWERS_WITHIN_S):
-                line = self.process.stdout.readline()
+                line: str = self.process.stdout.readline()
                 if not line:
                     return "it ended"
                 if line.startswith(ANSWER):

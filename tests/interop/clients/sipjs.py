@@ -1,25 +1,26 @@
-"""SIP.js in headless Chromium, over WebSocket: its own ES modules, unbundled, on the console's origin."""
+"""SIP.js in headless Chromium, over WebSocket: its own ES modules, unbundled."""
 
 import json
-import mimetypes
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
-from playwright.sync_api import Page, Route, sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from tests.acceptance.conftest import BROWSERS
-from tests.interop.contract import CannotDo, Login, Phone, Server
+from tests.interop.contract import NO_QUERY, CannotDo, Login, Phone, Server
 
 MODULES = Path(__file__).resolve().parents[3] / "var" / "interop" / "node_modules"
 VERSION = "0.21.2"
-PREFIX = "/interop/"
 PAGE = """
 <!doctype html><title>interop</title><script type="module">
-import { UserAgent, Registerer } from "/interop/sip.js/lib/index.js";
+import { UserAgent, Registerer } from "/sip.js/lib/index.js";
 window.phone = {
   async open(options) {
     this.agent = new UserAgent({
@@ -77,14 +78,13 @@ class SipJs:
     @contextmanager
     def phone(self, server: Server, transport: str, login: Login, folder: Path) -> Iterator[Phone]:
         assert server.web_url is not None
-        with sync_playwright() as playwright:
+        with _page_server() as url, sync_playwright() as playwright:
             found = next(path for name in BROWSERS if (path := shutil.which(name)))
             browser = playwright.chromium.launch(
                 executable_path=found, args=["--no-sandbox", "--disable-quic"]
             )
             page = browser.new_page()
-            page.route(f"{server.web_url}{PREFIX}**", _serve)
-            page.goto(f"{server.web_url}{PREFIX}")
+            page.goto(url)
             page.wait_for_function("window.ready === true")
             options = {
                 "uri": f"sip:{login.username}@{server.host}",
@@ -110,7 +110,7 @@ class SipJsPhone:
         return self._ask("register")
 
     def query(self) -> bool:
-        raise CannotDo("it has no query")
+        raise CannotDo(NO_QUERY)
 
     def unregister(self) -> bool:
         return self._ask("unregister")
@@ -120,13 +120,26 @@ class SipJsPhone:
         return bool(answer == 200)
 
 
-def _serve(route: Route) -> None:
-    path = route.request.url.partition(PREFIX)[2]
-    if not path:
-        route.fulfill(body=PAGE, content_type="text/html")
-        return
-    file = MODULES / path
-    if file.is_file():
-        route.fulfill(body=file.read_bytes(), content_type=mimetypes.guess_type(path)[0] or "text/plain")
-    else:
-        route.fulfill(status=404)
+@contextmanager
+def _page_server() -> Iterator[str]:
+    """The page and SIP.js, on an address of their own: Chromium lets no page it cannot place open a local WebSocket."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path == "/":
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html")
+                self.end_headers()
+                self.wfile.write(PAGE.encode())
+            else:
+                super().do_GET()
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(MODULES))) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/"
+        finally:
+            server.shutdown()

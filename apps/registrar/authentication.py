@@ -13,12 +13,13 @@ from apps.sip.digest import (
     Algorithm,
     AuthorizationFault,
     DigestCredentials,
+    authentication_info,
     parse_authorization,
     verify,
     www_authenticate,
 )
 from apps.sip.message import Request
-from apps.sip.nonce import NonceState, check_nonce, issue_time, make_nonce, nonce_salt
+from apps.sip.nonce import NonceState, check_nonce, issue_time, make_nonce, nonce_age_s, nonce_salt
 from apps.sip.transactions import transaction_key
 
 # Long enough that a phone renewing twice an hour can reuse its nonce and save a round trip each time.
@@ -71,6 +72,27 @@ def prove(claim: Claim, account: Account | None, method: str) -> Outcome:
     return OK if account.enabled else DISABLED
 
 
+def success_headers(
+    request: Request, claim: Claim, domain: DomainPolicy, nonce_key: bytes, source_host: str, now_s: int
+) -> list[tuple[str, str]]:
+    """In the second half of a nonce's life the 200 brings the next one, which saves the phone a round trip (RFC 7616
+    §3.5, C101). Not earlier: each nonce in use is a row that is kept."""
+    if nonce_age_s(claim.credentials.nonce, now_s) <= NONCE_LIFETIME_S // 2:
+        return []
+    nonce = _nonce(request, domain, nonce_key, source_host, now_s)
+    return [("Authentication-Info", authentication_info(nonce))]
+
+
+def _nonce(request: Request, domain: DomainPolicy, nonce_key: bytes, source_host: str, now_s: int) -> str:
+    return make_nonce(
+        nonce_key,
+        issue_time(now_s, NONCE_LIFETIME_S),
+        nonce_salt(nonce_key, transaction_key(request)),
+        source_host,
+        domain.realm,
+    )
+
+
 def is_merged(request: Request, record: NonceRecord, nonce_count: int) -> bool:
     """The request accepted last under this nonce, come another way (RFC 3261 §8.2.2.2, C38): the same From, Call-ID
     and CSeq in another transaction. What was answered says whose it was; nothing more is kept."""
@@ -86,13 +108,7 @@ def challenge_headers(
     request: Request, domain: DomainPolicy, nonce_key: bytes, source_host: str, now_s: int, *, stale: bool
 ) -> list[tuple[str, str]]:
     """One WWW-Authenticate per algorithm, in the domain's order (RFC 8760 §2.4). A repeat gets the same ones (C42)."""
-    nonce = make_nonce(
-        nonce_key,
-        issue_time(now_s, NONCE_LIFETIME_S),
-        nonce_salt(nonce_key, transaction_key(request)),
-        source_host,
-        domain.realm,
-    )
+    nonce = _nonce(request, domain, nonce_key, source_host, now_s)
     return [
         ("WWW-Authenticate", www_authenticate(domain.realm, nonce, algorithm, stale))
         for algorithm in domain.algorithms

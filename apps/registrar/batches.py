@@ -7,7 +7,7 @@ request, so that one bad neighbour costs one 500. Must not touch sockets, and re
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -25,6 +25,7 @@ from apps.registrar.authentication import (
     is_merged,
     prove,
     read_claim,
+    success_headers,
 )
 from apps.registrar.bindings import (
     Account,
@@ -283,7 +284,17 @@ class _Deciding:
         )
         self.bindings[aor] = decision.bindings
         self.batch.changes.events += decision.events
-        return _answer(claimant.received, decision.answer)
+        return _answer(claimant.received, self._with_next_nonce(claimant, decision.answer))
+
+    def _with_next_nonce(self, claimant: Claimant, answer: Answer) -> Answer:
+        if answer.outcome is not outcomes.OK:
+            return answer
+        received, chance = claimant.received, self.processor.chance
+        now_s = int(self.now.timestamp())
+        more = success_headers(
+            received.request, claimant.claim, claimant.domain, chance.nonce_key, received.source[0], now_s
+        )
+        return replace(answer, headers=[*answer.headers, *more]) if more else answer
 
     def _remember(self, claimant: Claimant, key: bytes, response: bytes) -> None:
         credentials = claimant.claim.credentials

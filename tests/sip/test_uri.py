@@ -145,7 +145,7 @@ def test_c82_c84_c85_pairs_the_rfc_calls_equal(a: str, b: str) -> None:
         ("sip:bob@biloxi.com", "sip:bob@biloxi.com;maddr=192.0.2.1"),
     ],
 )
-def test_c82_to_c85_pairs_the_rfc_calls_different(a: str, b: str) -> None:
+def test_c82_c83_c84_c85_pairs_the_rfc_calls_different(a: str, b: str) -> None:
     assert not equal(a, b)
 
 

@@ -19,14 +19,15 @@ from apps.live.routing import websocket_urlpatterns  # noqa: E402 - needs the ap
 from apps.registrar.consumers import RegistrarConsumer  # noqa: E402
 from apps.registrar.websocket import SipConsumer  # noqa: E402
 
-phones = path("sip", SipConsumer.as_asgi())
+phones = path("sip", SipConsumer.as_asgi())  # type: ignore[arg-type]  # django-stubs know views only
+pages_router = URLRouter(websocket_urlpatterns)  # type: ignore[arg-type]
 # Cookies and sessions are for people; the look-ahead leaves the whole path to the inner router.
-pages = re_path(r"^(?=ws/)", AuthMiddlewareStack(URLRouter(websocket_urlpatterns)))
+pages = re_path(r"^(?=ws/)", AuthMiddlewareStack(pages_router))  # type: ignore[arg-type]
 
 application = ProtocolTypeRouter(
     {
         "http": get_asgi_application(),
-        "websocket": AllowedHostsOriginValidator(URLRouter([phones, pages])),
+        "websocket": AllowedHostsOriginValidator(URLRouter([phones, pages])),  # type: ignore[list-item]
         "sip": RegistrarConsumer.as_asgi(),
     }
 )

@@ -106,7 +106,8 @@ class UdpClient(asyncio.DatagramProtocol):
             self.transport.sendto(data)
             done, _ = await asyncio.wait([future], timeout=ANSWER_WITHIN_S)
             if done:
-                return future.result()
+                reply: Reply = future.result()
+                return reply
         raise AssertionError(f"no answer to CSeq {cseq} of {call_id}")
 
     async def register(self: "Client", phone: Phone, *args: object, **kwargs: object) -> Reply:

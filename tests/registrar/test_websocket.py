@@ -27,7 +27,7 @@ def socket_of(
     from registrar_admin.asgi import application
 
     socket = WebsocketCommunicator(application, "/sip", headers=headers, subprotocols=list(subprotocols))
-    socket.scope["client"] = ["127.0.0.1", 50_000]
+    socket.scope["client"] = ("127.0.0.1", 50_000)
     return socket
 
 
@@ -48,6 +48,7 @@ async def ask(socket: WebsocketCommunicator, request: bytes, *, as_text: bool = 
     else:
         await socket.send_to(bytes_data=request)
     answer = await socket.receive_from(timeout=10)
+    assert isinstance(answer, str)
     return read_reply(answer.encode())
 
 

@@ -74,11 +74,12 @@ class Command(BaseCommand):
 
 def _certificate() -> Certificate:
     """The one of the settings, or our own; one that cannot be used must fail here, not in each worker."""
+    chain, key = settings.SIP_TLS_CERTIFICATE, settings.SIP_TLS_KEY
     try:
-        if settings.SIP_TLS_CERTIFICATE is None:
+        if chain is None or key is None:
             certificate = ensure_self_signed(Path(settings.SIP_TLS_FOLDER), settings.SIP_TLS_NAMES)
         else:
-            certificate = Certificate(settings.SIP_TLS_CERTIFICATE, settings.SIP_TLS_KEY)
+            certificate = Certificate(chain, key)
         server_context(certificate)
     except (CertificateError, OSError) as error:
         raise CommandError(f"TLS certificate: {error}", returncode=WRONG_USE) from error

@@ -6,6 +6,7 @@ work done for a user who does not exist (C91, C97). Keeps nothing: a nonce prove
 
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from apps.registrar.bindings import Account, DomainPolicy, NonceRecord
 from apps.registrar.outcomes import DISABLED, NO_QOP, OK, UNKNOWN_USER, WRONG_PASSWORD, Outcome
@@ -30,6 +31,19 @@ _NOBODY: Final[dict[Algorithm, str]] = {
     Algorithm.SHA256: "0" * 64,
     Algorithm.SHA512_256: "0" * 64,
 }
+
+NOBODY: Final = Account(
+    peer_id=UUID(int=0),
+    peer_name="nobody",
+    extension_id=None,
+    extension_number=None,
+    enabled=False,
+    max_contacts=0,
+    replace_when_full=False,
+    min_expires_s=None,
+    max_expires_s=None,
+    ha1s={},
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from psycopg_pool import PoolTimeout
 from apps.registrar import outcomes
 from apps.registrar.answers import answering_keep
 from apps.registrar.authentication import (
+    NOBODY,
     NONCE_LIFETIME_S,
     Claim,
     challenge_headers,
@@ -253,11 +254,12 @@ class _Deciding:
         self.batch.changes.nonces += [self.nonces[nonce] for nonce in used]
 
     def _refuse(self, claimant: Claimant, account: Account | None, proof: Outcome) -> Datagram:
-        if account is not None:
-            received = claimant.received
-            self.batch.changes.events.append(
-                refusal_event(received.request, account, claimant.domain, proof, received.source, self.now)
+        received, changes = claimant.received, self.batch.changes
+        (changes.events if account is not None else changes.decoys).append(
+            refusal_event(
+                received.request, account or NOBODY, claimant.domain, proof, received.source, self.now
             )
+        )
         return self._challenge(claimant, proof)
 
     def _challenge(self, claimant: Claimant, outcome: Outcome, *, stale: bool = False) -> Datagram:

@@ -139,6 +139,8 @@ class ChangeSet:
     deletes: list[StoredBinding] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     nonces: list[NonceRecord] = field(default_factory=list)
+    # Events of users who do not exist: written and taken back, so that refusing them takes as long (C91).
+    decoys: list[Event] = field(default_factory=list)
 
     def changed_peers(self) -> set[UUID]:
         bindings = {row.peer_id for row in (*self.upserts, *self.deletes)}

@@ -7,7 +7,7 @@ threads.
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 from typing import Any, Final
@@ -18,7 +18,8 @@ from psycopg.errors import Error
 from psycopg_pool import AsyncConnectionPool
 
 from apps.registrar import sql
-from apps.registrar.bindings import Account, ChangeSet, DomainPolicy, NonceRecord, StoredBinding
+from apps.registrar.bindings import Account, ChangeSet, DomainPolicy, Event, NonceRecord, StoredBinding
+from apps.registrar.outcomes import EventKind
 from apps.sip.digest import Algorithm
 
 DIGEST_ORDERS: Final[dict[str, tuple[Algorithm, ...]]] = {
@@ -134,10 +135,22 @@ class Store:
 
 
 async def _write(connection: AnyConnection, changes: ChangeSet) -> None:
-    for statement, params in sql.write_statements(changes):
+    refusals = [event for event in changes.events if event.event is EventKind.REFUSED]
+    await _write_refusals(connection, refusals, undone=False)
+    await _write_refusals(connection, changes.decoys, undone=True)
+    others = [event for event in changes.events if event.event is not EventKind.REFUSED]
+    for statement, params in sql.write_statements(replace(changes, events=others)):
         cursor = await connection.execute(statement, params)
         if statement is sql.UPSERT_NONCES and len(await cursor.fetchall()) < len(changes.nonces):
             raise NonceCountTaken("a nonce count was taken meanwhile")
+
+
+async def _write_refusals(connection: AnyConnection, events: list[Event], *, undone: bool) -> None:
+    """Refusals of users who exist, or the like for those who do not, taken back: both cost the same."""
+    if events:
+        async with connection.transaction(force_rollback=undone):
+            for statement, params in sql.write_statements(ChangeSet(events=events)):
+                await connection.execute(statement, params)
 
 
 def _domain_policy(row: tuple[Any, ...]) -> DomainPolicy:

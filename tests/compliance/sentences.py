@@ -106,7 +106,7 @@ C97 M RFC 7616 §5 comparison takes constant time; an unknown user costs the sam
 C98 M RFC 7616 §5 only hashes of passwords are stored
 C99 M §22 a changed password and a disabled user act at once
 C100 S RFC 2069 credentials without qop are refused unless switched on, and never without a count
-C101 N RFC 7616 SHA-512-256; userhash, auth-int and nextnonce
+C101 N RFC 7616 SHA-512-256 and nextnonce; userhash and auth-int are neither offered nor accepted
 C102 M §10.3 the packet's source is kept beside the contact
 C103 M RFC 3327 §5.3 Path is stored in order and returned; without Supported: path it is 420
 C104 S RFC 3327 §6 Path is taken from configured edge proxies only

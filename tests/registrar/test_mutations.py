@@ -53,7 +53,7 @@ def swapped(lines: Lines, first: int, second: int) -> bytes:
 
 @sync_to_async
 def rows() -> list[dict[str, object]]:
-    return list(Binding.objects.order_by("binding_id").values())
+    return [{**row} for row in Binding.objects.order_by("binding_id").values()]
 
 
 class Bench:

@@ -18,7 +18,7 @@ ATTACKER = ("198.51.100.66", 5060)
 
 @sync_to_async
 def rows() -> list[dict[str, object]]:
-    return list(Binding.objects.order_by("binding_id").values())
+    return [{**row} for row in Binding.objects.order_by("binding_id").values()]
 
 
 async def captured(registrar: Registrar, phone: Phone) -> tuple[bytes, bytes]:

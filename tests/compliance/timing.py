@@ -49,4 +49,6 @@ async def test_timing_of_interleaved_pairs(registrar: Registrar, phone: Phone) -
         for number in (0, 1) if pair % 2 else (1, 0):
             times[number].append(await timed(registrar, (known, unknown)[number]))
     medians = [sorted(group)[len(group) // 2] * 1000 for group in times]
-    print(f"\n{PAIRS} pairs: known {medians[0]:.3f} ms, unknown {medians[1]:.3f} ms, p = {mann_whitney_p(*times):.3g}")
+    print(
+        f"\n{PAIRS} pairs: known {medians[0]:.3f} ms, unknown {medians[1]:.3f} ms, p = {mann_whitney_p(*times):.3g}"
+    )

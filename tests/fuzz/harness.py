@@ -1,3 +1,4 @@
+#!/usr/bin/env python
 """The coverage-guided harness: `./run fuzz [SECONDS]`, or by hand
 
     python -m tests.fuzz.harness [libFuzzer options] CORPUS_FOLDER...

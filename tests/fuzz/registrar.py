@@ -6,20 +6,25 @@ Standard library and the pure rooms only, for the harness runs without Django.
 
 import datetime as dt
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from typing import Final
 from uuid import UUID
 
 from apps.registrar import outcomes
+from apps.registrar.answers import answering_keep
 from apps.registrar.authentication import Claim, challenge_headers, prove, read_claim
 from apps.registrar.bindings import Account, Address, DomainPolicy, StoredBinding
 from apps.registrar.rules import Answer, Decision, Registration, register, requested_aor
 from apps.registrar.triage import triage
 from apps.sip.digest import Algorithm, AuthorizationFault, ha1
 from apps.sip.message import Request, parse_request
+from apps.sip.nonce import make_nonce
 from apps.sip.response import build_response, response_address
 
 SOURCE: Final[Address] = ("192.0.2.10", 5070)
 NONCE_KEY: Final = b"k" * 32
+# In a message it stands for a nonce that is fresh now: whatever becomes of the nonces' form, an input stays good.
+NONCE_MARK: Final = b"FRESH-NONCE"
 START: Final = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 MAX_CONTACTS: Final = 3
 MIN_EXPIRES_S: Final = 60
@@ -34,6 +39,8 @@ DOMAIN: Final = DomainPolicy(
     min_expires_s=MIN_EXPIRES_S,
     default_expires_s=DEFAULT_EXPIRES_S,
     max_expires_s=MAX_EXPIRES_S,
+    edge_proxies=(ip_network("192.0.2.0/24"),),
+    service_routes=("<sip:edge.example.com;lr>",),
 )
 ACCOUNT: Final = Account(
     peer_id=UUID(int=2),
@@ -60,9 +67,10 @@ class MemoryRegistrar:
 
     def answer(self, data: bytes, source: Address = SOURCE) -> tuple[bytes, Address] | None:
         """(bytes, destination) of the answer to one datagram; None is silence."""
-        request = parse_request(data)
+        request = parse_request(data.replace(NONCE_MARK, self._fresh_nonce(source).encode()))
         if isinstance(request, Request):
             answer = self.decide(request, source)
+            request = answering_keep(request, answer.keep_s)
             status, reason, headers = answer.outcome.status, answer.outcome.phrase, answer.headers
         elif request.status is not None:
             status, reason, headers = request.status, request.reason, ()
@@ -97,13 +105,18 @@ class MemoryRegistrar:
                 aor=aor,
                 bindings=self.bindings.get(aor, ()),
                 source=source,
-                transport="UDP",
+                transport="TCP",
                 now=self.now,
                 new_id=self._new_id,
+                flow="1/1",
+                gruu_key=NONCE_KEY,
             )
         )
         self.bindings[aor] = decision.bindings
         return decision
+
+    def _fresh_nonce(self, source: Address) -> str:
+        return make_nonce(NONCE_KEY, int(self.now.timestamp()), b"salt", source[0], DOMAIN.realm)
 
     def _new_id(self) -> UUID:
         self.made += 1

@@ -22,5 +22,5 @@ COPY static ./static
 USER registrar
 RUN python manage.py collectstatic --no-input --verbosity 0
 
-EXPOSE 8000/tcp 5060/udp
+EXPOSE 8000/tcp 5060/udp 5060/tcp 5061/tcp
 CMD ["python", "manage.py", "up"]

@@ -10,17 +10,24 @@ from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
+from django.urls import path, re_path
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "registrar_admin.settings")
 django.setup()
 
 from apps.live.routing import websocket_urlpatterns  # noqa: E402 - needs the apps to be loaded
 from apps.registrar.consumers import RegistrarConsumer  # noqa: E402
+from apps.registrar.websocket import SipConsumer  # noqa: E402
+
+phones = path("sip", SipConsumer.as_asgi())  # type: ignore[arg-type]  # django-stubs know views only
+pages_router = URLRouter(websocket_urlpatterns)  # type: ignore[arg-type]
+# Cookies and sessions are for people; the look-ahead leaves the whole path to the inner router.
+pages = re_path(r"^(?=ws/)", AuthMiddlewareStack(pages_router))  # type: ignore[arg-type]
 
 application = ProtocolTypeRouter(
     {
         "http": get_asgi_application(),
-        "websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns))),
+        "websocket": AllowedHostsOriginValidator(URLRouter([phones, pages])),  # type: ignore[list-item]
         "sip": RegistrarConsumer.as_asgi(),
     }
 )

@@ -62,7 +62,22 @@ VARIABLES: Final = (
     Variable(
         "REGISTRAR_SIP",
         "0.0.0.0:5060",
-        "IP address and UDP port where phones register; `[::]:5060` takes IPv6 and IPv4.",
+        "IP address and port, of UDP and TCP, where phones register; `[::]:5060` takes IPv6 and IPv4.",
+    ),
+    Variable(
+        "REGISTRAR_SIPS",
+        "none: TLS is off",
+        "IP address and TCP port where phones register over TLS, such as `0.0.0.0:5061`.",
+    ),
+    Variable(
+        "REGISTRAR_TLS_CERTIFICATE",
+        "a self-signed one in the data folder",
+        "Path of the PEM file with the certificate for SIP over TLS, the chain after it.",
+    ),
+    Variable(
+        "REGISTRAR_TLS_KEY",
+        "none",
+        "Path of the PEM file with the key of `REGISTRAR_TLS_CERTIFICATE`, without a password.",
     ),
     Variable("REGISTRAR_SIP_WORKERS", "2, or 1 on one CPU", "Number of SIP worker processes, 1 to 64."),
     Variable(
@@ -106,6 +121,9 @@ class Config:
     http_port: int
     sip_host: str
     sip_port: int
+    sips: tuple[str, int] | None
+    tls_certificate: Path | None
+    tls_key: Path | None
     sip_workers: int
     domain: str | None
     admin_user: str
@@ -143,6 +161,7 @@ def load_config(environ: Mapping[str, str]) -> Config:
     data_dir = data_dir_of(given)
     http_host, http_port = _address(given, "REGISTRAR_HTTP", "127.0.0.1:8000", host_names=True)
     sip_host, sip_port = _address(given, "REGISTRAR_SIP", "0.0.0.0:5060", host_names=False)
+    tls_certificate, tls_key = _certificate(given)
     return Config(
         data_dir=data_dir,
         database_url=_checked(given, "DATABASE_URL", _database_url) or embedded_database_url(data_dir),
@@ -151,6 +170,9 @@ def load_config(environ: Mapping[str, str]) -> Config:
         http_port=http_port,
         sip_host=sip_host,
         sip_port=sip_port,
+        sips=_sips(given),
+        tls_certificate=tls_certificate,
+        tls_key=tls_key,
         sip_workers=_sip_workers(given),
         domain=_checked(given, "REGISTRAR_DOMAIN", _domain),
         admin_user=_checked(given, "REGISTRAR_ADMIN_USER", _admin_user) or "admin",
@@ -242,6 +264,22 @@ def _address(given: Mapping[str, str], name: str, default: str, *, host_names: b
     if not is_address and (match[1] or not host_names or not _is_host_name(host)):
         raise wrong
     return host, int(match[3])
+
+
+def _sips(given: Mapping[str, str]) -> tuple[str, int] | None:
+    if "REGISTRAR_SIPS" not in given:
+        return None
+    return _address(given, "REGISTRAR_SIPS", "0.0.0.0:5061", host_names=False)
+
+
+def _certificate(given: Mapping[str, str]) -> tuple[Path | None, Path | None]:
+    """Both paths or neither; what they hold is looked at by the SIP server, which may be another account."""
+    names = ("REGISTRAR_TLS_CERTIFICATE", "REGISTRAR_TLS_KEY")
+    paths = [PROJECT_DIR / Path(given[name]).expanduser() for name in names if name in given]
+    if len(paths) == 1:
+        missing = next(name for name in names if name not in given)
+        raise ConfigError(f"{missing} is not set; expected the path of a PEM file, for the other one is set")
+    return (paths[0], paths[1]) if paths else (None, None)
 
 
 def _sip_workers(given: Mapping[str, str]) -> int:

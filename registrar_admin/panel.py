@@ -23,7 +23,8 @@ def panel(config: Config, username: str, new_password: str | None, domain: str) 
             "  A first phone",
             f"    1. Create an extension at {pages}/extensions/new/",
             "    2. Type what that page then shows into the phone:",
-            f"       server {config.public_host}, port {config.sip_port}, transport UDP, domain {domain}",
+            f"       server {config.public_host}, port {config.sip_port}, transport UDP or TCP, domain {domain}",
+            *tls_lines(config),
             "",
             f"  Data         {config.data_dir}",
             f"  Logs         {_logs(config)}",
@@ -41,6 +42,13 @@ def login_lines(config: Config, username: str, new_password: str | None) -> list
     else:
         words = f"{new_password}   (shown only this once)"
     return [f"  Sign in as   {username}", f"  Password     {words}"]
+
+
+def tls_lines(config: Config) -> list[str]:
+    if config.sips is None:
+        return []
+    whose = "a certificate of its own" if config.tls_certificate is None else str(config.tls_certificate)
+    return [f"       or port {config.sips[1]}, transport TLS, with {whose}"]
 
 
 def log_dir(config: Config) -> Path:

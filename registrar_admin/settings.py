@@ -181,10 +181,12 @@ SPECTACULAR_SETTINGS = {
     "SERVE_AUTHENTICATION": [],
 }
 
-SIP_BIND = (
-    f"[{CONFIG.sip_host}]:{CONFIG.sip_port}"
-    if ":" in CONFIG.sip_host
-    else f"{CONFIG.sip_host}:{CONFIG.sip_port}"
+SIP_BIND = f"{bracketed(CONFIG.sip_host)}:{CONFIG.sip_port}"
+SIPS_BIND = f"{bracketed(CONFIG.sips[0])}:{CONFIG.sips[1]}" if CONFIG.sips else None
+SIP_TLS_CERTIFICATE, SIP_TLS_KEY = CONFIG.tls_certificate, CONFIG.tls_key
+SIP_TLS_FOLDER = CONFIG.data_dir / "tls"
+SIP_TLS_NAMES = list(
+    dict.fromkeys([CONFIG.public_host, *([CONFIG.domain] if CONFIG.domain else []), "localhost"])
 )
 SIP_WORKERS = CONFIG.sip_workers
 SIP_PUBLIC_HOST = CONFIG.public_host

@@ -143,12 +143,22 @@ class DeviceEditForm(ServiceForm):
         label="May register", required=False, help_text="Switched off, the phone is refused and signed off."
     )
     max_contacts = forms.IntegerField(label="Most contacts at a time", min_value=1, max_value=20)
-    when_full = forms.ChoiceField(label="When one more comes", choices=WhenFull.choices)
+    when_full = forms.ChoiceField(
+        label="When one more comes",
+        choices=WhenFull.choices,
+        help_text="A phone whose address changed replaces its old contact; refusing protects the contacts there are.",
+    )
     min_expires_s = forms.IntegerField(
         label="Shortest registration, seconds", required=False, help_text="Empty: as the domain says."
     )
     max_expires_s = forms.IntegerField(
         label="Longest registration, seconds", required=False, help_text="Empty: as the domain says."
+    )
+    accepts_no_qop = forms.BooleanField(
+        label="Old phone: digest without qop",
+        required=False,
+        help_text="For phones that only know RFC 2069; each challenge is then good for one request. "
+        "Off, such a phone is refused.",
     )
 
 
@@ -227,7 +237,53 @@ class PersonForm(ServiceForm):
 
 
 class DomainForm(ServiceForm):
-    digest_order = forms.ChoiceField(label="Digest algorithms offered", choices=DigestOrder.choices)
+    digest_order = forms.ChoiceField(
+        label="Digest algorithms offered",
+        choices=DigestOrder.choices,
+        help_text="The strongest comes first as RFC 8760 asks; some old phones fail unless MD5 comes first or alone.",
+    )
     min_expires_s = forms.IntegerField(label="Shortest registration, seconds", min_value=1)
     default_expires_s = forms.IntegerField(label="When the phone does not say, seconds", min_value=1)
     max_expires_s = forms.IntegerField(label="Longest registration, seconds", min_value=1)
+    raise_brief = forms.BooleanField(
+        label="Raise a registration that is too short",
+        required=False,
+        help_text="Off, the phone is told the shortest (423) and asks again; a phone that gives up then needs this on.",
+    )
+    strict_cseq = forms.BooleanField(
+        label="Refuse a repeated sequence number",
+        required=False,
+        help_text="Off, a new request with the CSeq of the last one may still change how long the registration lasts.",
+    )
+    outbound = forms.BooleanField(
+        label="Outbound, several flows per phone",
+        required=False,
+        help_text="A phone that names its device and flow keeps one registration per flow, whatever its address; "
+        "off, its address alone counts (RFC 5626).",
+    )
+    any_contact = forms.BooleanField(
+        label="Accept any contact address",
+        required=False,
+        help_text="Off, a contact at this server, on loopback, link-local, multicast or broadcast is refused (403) "
+        "unless the phone's packets come from there.",
+    )
+    edge_proxies = forms.CharField(
+        label="Edge proxies",
+        required=False,
+        max_length=2000,
+        help_text="Networks whose proxies may add a Path, one per line; a Path from anywhere else is refused (403), "
+        "because it decides where calls go.",
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+    )
+    service_routes = forms.CharField(
+        label="Service route",
+        required=False,
+        max_length=4000,
+        help_text="Proxies that phones send their calls through, told in every answer in this order, one per line, "
+        "like <sip:proxy.example.com;lr>.",
+        widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+    )
+
+    @property
+    def switches(self) -> list[forms.BoundField]:
+        return [self[name] for name in ("raise_brief", "strict_cseq", "outbound", "any_contact")]

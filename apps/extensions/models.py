@@ -62,6 +62,16 @@ class Domain(models.Model):
     min_expires_s = models.PositiveIntegerField(default=60)
     default_expires_s = models.PositiveIntegerField(default=3600)
     max_expires_s = models.PositiveIntegerField(default=3600)
+    raise_brief = models.BooleanField(default=False, db_default=False)
+    strict_cseq = models.BooleanField(default=False, db_default=False)
+    outbound = models.BooleanField(default=True, db_default=True)
+    any_contact = models.BooleanField(default=False, db_default=False)
+    edge_proxies = models.TextField(
+        blank=True, default="", db_default="", help_text="Networks, one per line: who may add a Path."
+    )
+    service_routes = models.TextField(
+        blank=True, default="", db_default="", help_text="Service-Route values in order, one per line."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -139,6 +149,9 @@ class Peer(models.Model):
     when_full = models.CharField(max_length=8, choices=WhenFull.choices, default=WhenFull.REPLACE)
     min_expires_s = models.PositiveIntegerField(null=True, blank=True)
     max_expires_s = models.PositiveIntegerField(null=True, blank=True)
+    accepts_no_qop = models.BooleanField(
+        default=False, db_default=False, help_text="Digest as in RFC 2069, each nonce good once."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

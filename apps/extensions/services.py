@@ -31,13 +31,29 @@ from apps.extensions.models import (
 from apps.extensions.notices import notify_directory_changed
 from apps.extensions.passwords import check_password, generate_password, new_credential
 from apps.extensions.registration_string import RegistrationString, registration_string
+from apps.extensions.routes import normal_networks, normal_routes
 
 # Line breaks, other control characters, and those that turn the reading direction of what follows.
 UNSHOWABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 WIDEST_UNCONFIRMED: Final = {4: 24, 6: 48}
 EXTENSION_FIELDS: Final = frozenset({"display_name", "enabled"})
-PEER_FIELDS: Final = frozenset({"enabled", "max_contacts", "when_full", "min_expires_s", "max_expires_s"})
-DOMAIN_FIELDS: Final = frozenset({"digest_order", "min_expires_s", "default_expires_s", "max_expires_s"})
+PEER_FIELDS: Final = frozenset(
+    {"enabled", "max_contacts", "when_full", "min_expires_s", "max_expires_s", "accepts_no_qop"}
+)
+DOMAIN_FIELDS: Final = frozenset(
+    {
+        "digest_order",
+        "min_expires_s",
+        "default_expires_s",
+        "max_expires_s",
+        "raise_brief",
+        "strict_cseq",
+        "outbound",
+        "any_contact",
+        "edge_proxies",
+        "service_routes",
+    }
+)
 
 
 Entity = TypeVar("Entity", Domain, Extension, Peer)
@@ -70,7 +86,11 @@ def domain_ensure(*, name: str, actor: Actor) -> Domain:
 
 @transaction.atomic
 def domain_update(*, domain: Domain, actor: Actor, **fields: Any) -> Domain:
-    """Changes digest_order and the expiry limits. The realm stays: it is hashed into every HA1."""
+    """Changes how the domain registers phones. The realm stays: it is hashed into every HA1."""
+    if "edge_proxies" in fields:
+        fields["edge_proxies"] = "\n".join(normal_networks("edge_proxies", fields["edge_proxies"]))
+    if "service_routes" in fields:
+        fields["service_routes"] = "\n".join(normal_routes("service_routes", fields["service_routes"]))
     return _update(domain, actor, "domain_update", fields, DOMAIN_FIELDS, peer_ids=[])
 
 

@@ -6,19 +6,21 @@ work done for a user who does not exist (C91, C97). Keeps nothing: a nonce prove
 
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
-from apps.registrar.bindings import Account, DomainPolicy
-from apps.registrar.outcomes import DISABLED, OK, UNKNOWN_USER, WRONG_PASSWORD, Outcome
+from apps.registrar.bindings import Account, DomainPolicy, NonceRecord
+from apps.registrar.outcomes import DISABLED, NO_QOP, OK, UNKNOWN_USER, WRONG_PASSWORD, Outcome
 from apps.sip.digest import (
     Algorithm,
     AuthorizationFault,
     DigestCredentials,
+    authentication_info,
     parse_authorization,
     verify,
     www_authenticate,
 )
 from apps.sip.message import Request
-from apps.sip.nonce import NonceState, check_nonce, issue_time, make_nonce, nonce_salt
+from apps.sip.nonce import NonceState, check_nonce, issue_time, make_nonce, nonce_age_s, nonce_salt
 from apps.sip.transactions import transaction_key
 
 # Long enough that a phone renewing twice an hour can reuse its nonce and save a round trip each time.
@@ -29,6 +31,19 @@ _NOBODY: Final[dict[Algorithm, str]] = {
     Algorithm.SHA256: "0" * 64,
     Algorithm.SHA512_256: "0" * 64,
 }
+
+NOBODY: Final = Account(
+    peer_id=UUID(int=0),
+    peer_name="nobody",
+    extension_id=None,
+    extension_number=None,
+    enabled=False,
+    max_contacts=0,
+    replace_when_full=False,
+    min_expires_s=None,
+    max_expires_s=None,
+    ha1s={},
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +58,11 @@ def read_claim(
     request: Request, domain: DomainPolicy, nonce_key: bytes, source_host: str, now_s: int
 ) -> Claim | AuthorizationFault | None:
     """The claim to look up; None where a challenge is due (no credentials for us, foreign nonce, algorithm not
-    offered, no qop)."""
+    offered)."""
     credentials = parse_authorization(request.values("authorization"), domain.realm)
     if not isinstance(credentials, DigestCredentials):
         return credentials
-    if credentials.algorithm not in domain.algorithms or credentials.qop is None:
+    if credentials.algorithm not in domain.algorithms:
         return None
     state = check_nonce(nonce_key, credentials.nonce, now_s, NONCE_LIFETIME_S, source_host, domain.realm)
     if state is NonceState.FOREIGN:
@@ -65,20 +80,49 @@ def prove(claim: Claim, account: Account | None, method: str) -> Outcome:
         return UNKNOWN_USER
     if not (ha1s and any(proofs)):
         return WRONG_PASSWORD
+    # Without qop there is no nonce count: it reads as 0, so that each nonce is good for one request (C100).
+    if claim.credentials.qop is None and not account.accepts_no_qop:
+        return NO_QOP
     return OK if account.enabled else DISABLED
 
 
-def challenge_headers(
-    request: Request, domain: DomainPolicy, nonce_key: bytes, source_host: str, now_s: int, *, stale: bool
+def success_headers(
+    request: Request, claim: Claim, domain: DomainPolicy, nonce_key: bytes, source_host: str, now_s: int
 ) -> list[tuple[str, str]]:
-    """One WWW-Authenticate per algorithm, in the domain's order (RFC 8760 §2.4). A repeat gets the same ones (C42)."""
-    nonce = make_nonce(
+    """In the second half of a nonce's life the 200 brings the next one, which saves the phone a round trip (RFC 7616
+    §3.5, C101). Not earlier: each nonce in use is a row that is kept."""
+    if nonce_age_s(claim.credentials.nonce, now_s) <= NONCE_LIFETIME_S // 2:
+        return []
+    nonce = _nonce(request, domain, nonce_key, source_host, now_s)
+    return [("Authentication-Info", authentication_info(nonce))]
+
+
+def _nonce(request: Request, domain: DomainPolicy, nonce_key: bytes, source_host: str, now_s: int) -> str:
+    return make_nonce(
         nonce_key,
         issue_time(now_s, NONCE_LIFETIME_S),
         nonce_salt(nonce_key, transaction_key(request)),
         source_host,
         domain.realm,
     )
+
+
+def is_merged(request: Request, record: NonceRecord, nonce_count: int) -> bool:
+    """The request accepted last under this nonce, come another way (RFC 3261 §8.2.2.2, C38): the same From, Call-ID
+    and CSeq in another transaction. What was answered says whose it was; nothing more is kept."""
+    if record.nc != nonce_count or request.to.tag is not None:
+        return False
+    head = record.response
+    echo = request.echo
+    lines = (f"From: {echo.from_text}", f"Call-ID: {echo.call_id}", f"CSeq: {echo.cseq_text}")
+    return all(f"\r\n{line}\r\n".encode() in head for line in lines)
+
+
+def challenge_headers(
+    request: Request, domain: DomainPolicy, nonce_key: bytes, source_host: str, now_s: int, *, stale: bool
+) -> list[tuple[str, str]]:
+    """One WWW-Authenticate per algorithm, in the domain's order (RFC 8760 §2.4). A repeat gets the same ones (C42)."""
+    nonce = _nonce(request, domain, nonce_key, source_host, now_s)
     return [
         ("WWW-Authenticate", www_authenticate(domain.realm, nonce, algorithm, stale))
         for algorithm in domain.algorithms

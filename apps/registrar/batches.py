@@ -7,7 +7,7 @@ request, so that one bad neighbour costs one 500. Must not touch sockets, and re
 import json
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
@@ -17,7 +17,17 @@ from psycopg.errors import DeadlockDetected, SerializationFailure
 from psycopg_pool import PoolTimeout
 
 from apps.registrar import outcomes
-from apps.registrar.authentication import NONCE_LIFETIME_S, Claim, challenge_headers, prove, read_claim
+from apps.registrar.answers import answering_keep
+from apps.registrar.authentication import (
+    NOBODY,
+    NONCE_LIFETIME_S,
+    Claim,
+    challenge_headers,
+    is_merged,
+    prove,
+    read_claim,
+    success_headers,
+)
 from apps.registrar.bindings import (
     Account,
     Address,
@@ -25,26 +35,37 @@ from apps.registrar.bindings import (
     NonceRecord,
 )
 from apps.registrar.outcomes import Outcome
-from apps.registrar.rules import Answer, Registration, refusal_event, register, requested_aor, triage
+from apps.registrar.rules import Answer, Registration, refusal_event, register, requested_aor
 from apps.registrar.store import Batch, Claimed, Directory, NonceCountTaken, Store
+from apps.registrar.triage import triage
 from apps.sip.digest import AuthorizationFault
 from apps.sip.message import MalformedRequest, Request, parse_request
 from apps.sip.response import build_response, response_address
-from apps.sip.transactions import transaction_key
+from apps.sip.transactions import REPEATED_WITHIN_S, repeat_key
+from apps.sipserver.events import Datagram, Origin, Transport
 
 logger = logging.getLogger(__name__)
 
-Datagram = tuple[bytes, Address]
-
+# Content-Length may only be left out where something else ends the message (RFC 3261 §18.3, RFC 7118 §5).
+STREAMS: Final = frozenset({"TCP", "TLS"})
 LONGEST_LOGGED: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request that parsed, from the packet's source."""
+    """A request that parsed, the packet's source, and the way back for its answer."""
 
     request: Request
     source: Address
+    origin: Address | Origin
+
+    @property
+    def transport(self) -> Transport:
+        return self.origin.transport if isinstance(self.origin, Origin) else "UDP"
+
+    @property
+    def flow(self) -> str | None:
+        return self.origin.flow if isinstance(self.origin, Origin) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,34 +84,41 @@ class Claimant:
 
 @dataclass(frozen=True, slots=True)
 class Chance:
-    """What is random or secret, given from outside: the nonces' key, new binding ids, seconds of Retry-After."""
+    """What is random or secret, given from outside: the nonces' key, new binding ids, seconds of Retry-After, the
+    GRUUs' key (empty: none are made)."""
 
     nonce_key: bytes
     new_id: Callable[[], UUID]
     retry_after_s: Callable[[], int]
+    gruu_key: bytes = b""
 
 
 class BatchProcessor:
-    """Turns datagrams into answers over a Store. `changed` hears the peers of each commit."""
+    """Turns datagrams into answers over a Store. `changed` hears the peers of each commit. No contact may point at
+    `own_hosts`."""
 
     def __init__(
-        self, store: Store, chance: Chance, changed: Callable[[set[UUID]], None], transport: str = "UDP"
+        self,
+        store: Store,
+        chance: Chance,
+        changed: Callable[[set[UUID]], None],
+        own_hosts: frozenset[str] = frozenset(),
     ) -> None:
+        self.own_hosts = own_hosts
         self.store = store
         self.chance = chance
         self.changed = changed
-        self.transport = transport
 
     async def answers(self, datagrams: Sequence[Datagram]) -> list[Datagram]:
         """(bytes, destination) for each request that gets an answer, committed before it is returned."""
         answers: list[Datagram] = []
         received: list[Received] = []
-        for data, source in datagrams:
-            parsed = parse_request(data)
+        for data, origin in datagrams:
+            parsed = _parsed(data, origin)
             if isinstance(parsed, Request):
-                received.append(Received(parsed, source))
+                received.append(Received(parsed, origin[:2], origin))
             elif parsed.status is not None:
-                answers.append(_malformed_answer(parsed, source))
+                answers.append(_malformed_answer(parsed, origin))
         if received:
             answers += await self._answer_all(received)
         return answers
@@ -194,20 +222,24 @@ class _Deciding:
         proof = prove(claimant.claim, account, request.method)
         if account is None or proof is not outcomes.OK:
             return self._refuse(claimant, account, proof)
-        key = transaction_key(request)
+        key = repeat_key(request, claimant.received.source)
         record = self.nonces.get(claimant.claim.credentials.nonce)
-        if (
-            record is not None
-            and record.nc == claimant.claim.credentials.nc
-            and record.transaction_key == key
-        ):
+        if record is not None and self._is_repeat(claimant, record, key):
             _log(claimant.received, outcomes.REPEAT)
-            return record.response, response_address(request, claimant.received.source)
+            return record.response, way_back(request, claimant.received.origin)
+        if record is not None and is_merged(request, record, claimant.claim.credentials.nc):
+            return _answer(claimant.received, Answer(outcomes.MERGED_REQUEST))
         if claimant.claim.nonce_expired or (record and record.nc >= claimant.claim.credentials.nc):
             return self._challenge(claimant, outcomes.STALE_NONCE, stale=True)
         answer = self._register(claimant, account)
         self._remember(claimant, key, answer[0])
         return answer
+
+    def _is_repeat(self, claimant: Claimant, record: NonceRecord, key: bytes) -> bool:
+        """The same bytes while their transaction lives (§17.2.2); later they are a replay."""
+        accepted_at = record.expires_at - timedelta(seconds=NONCE_LIFETIME_S)
+        young = self.now - accepted_at <= timedelta(seconds=REPEATED_WITHIN_S)
+        return young and record.nc == claimant.claim.credentials.nc and record.transaction_key == key
 
     def collect(self) -> None:
         """What differs between the bindings read and the bindings decided becomes the batch's change set."""
@@ -222,11 +254,12 @@ class _Deciding:
         self.batch.changes.nonces += [self.nonces[nonce] for nonce in used]
 
     def _refuse(self, claimant: Claimant, account: Account | None, proof: Outcome) -> Datagram:
-        if account is not None:
-            received = claimant.received
-            self.batch.changes.events.append(
-                refusal_event(received.request, account, claimant.domain, proof, received.source, self.now)
+        received, changes = claimant.received, self.batch.changes
+        (changes.events if account is not None else changes.decoys).append(
+            refusal_event(
+                received.request, account or NOBODY, claimant.domain, proof, received.source, self.now
             )
+        )
         return self._challenge(claimant, proof)
 
     def _challenge(self, claimant: Claimant, outcome: Outcome, *, stale: bool = False) -> Datagram:
@@ -243,14 +276,27 @@ class _Deciding:
                 aor=aor,
                 bindings=self.bindings.get(aor, ()),
                 source=claimant.received.source,
-                transport=self.processor.transport,
+                transport=claimant.received.transport,
+                flow=claimant.received.flow,
                 now=self.now,
                 new_id=self.processor.chance.new_id,
+                gruu_key=self.processor.chance.gruu_key,
+                own_hosts=self.processor.own_hosts,
             )
         )
         self.bindings[aor] = decision.bindings
         self.batch.changes.events += decision.events
-        return _answer(claimant.received, decision.answer)
+        return _answer(claimant.received, self._with_next_nonce(claimant, decision.answer))
+
+    def _with_next_nonce(self, claimant: Claimant, answer: Answer) -> Answer:
+        if answer.outcome is not outcomes.OK:
+            return answer
+        received, chance = claimant.received, self.processor.chance
+        now_s = int(self.now.timestamp())
+        more = success_headers(
+            received.request, claimant.claim, claimant.domain, chance.nonce_key, received.source[0], now_s
+        )
+        return replace(answer, headers=[*answer.headers, *more]) if more else answer
 
     def _remember(self, claimant: Claimant, key: bytes, response: bytes) -> None:
         credentials = claimant.claim.credentials
@@ -265,15 +311,35 @@ class _Deciding:
 
 def _answer(received: Received, answer: Answer) -> Datagram:
     _log(received, answer.outcome)
+    request = answering_keep(received.request, answer.keep_s)
     response = build_response(
-        received.request, received.source, answer.outcome.status, answer.outcome.phrase, answer.headers
+        request, received.source, answer.outcome.status, answer.outcome.phrase, answer.headers
     )
-    return response, response_address(received.request, received.source)
+    return response, way_back(received.request, received.origin)
 
 
-def _malformed_answer(malformed: MalformedRequest, source: Address) -> Datagram:
-    response = build_response(malformed, source, malformed.status or 400, malformed.reason)
-    return response, response_address(malformed, source)
+def _malformed_answer(malformed: MalformedRequest, origin: Address | Origin) -> Datagram:
+    response = build_response(malformed, origin[:2], malformed.status or 400, malformed.reason)
+    return response, way_back(malformed, origin)
+
+
+def _parsed(data: bytes, origin: Address | Origin) -> Request | MalformedRequest:
+    parsed = parse_request(data)
+    on_stream = isinstance(origin, Origin) and origin.transport in STREAMS
+    if on_stream and isinstance(parsed, Request) and parsed.value("content-length") is None:
+        why = "missing_content_length"
+        return MalformedRequest(400, "Bad Request (missing content length)", why, parsed.echo)
+    return parsed
+
+
+def way_back(request: Request | MalformedRequest, origin: Address | Origin) -> Address | Origin:
+    """On the connection it came over (RFC 3261 §18.2.2); over UDP as the Via says, from where it was heard."""
+    if not isinstance(origin, Origin):
+        return response_address(request, origin)
+    if origin.flow is not None:
+        return origin
+    _, port = response_address(request, origin[:2])
+    return origin._replace(port=port)
 
 
 def _log(received: Received, outcome: Outcome) -> None:
@@ -288,6 +354,7 @@ def _log(received: Received, outcome: Outcome) -> None:
         "status": outcome.status,
         "to": request.to.uri_text[:LONGEST_LOGGED],
         "source": f"{received.source[0]}:{received.source[1]}",
+        "transport": received.transport,
         "call_id": request.call_id[:LONGEST_LOGGED],
         "cseq": request.cseq,
     }

@@ -6,6 +6,7 @@ Times are aware datetimes of the database's clock; addresses are (host, port).
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network
 from uuid import UUID
 
 from apps.registrar.outcomes import END_EVENTS, EndReason, EventKind
@@ -13,11 +14,16 @@ from apps.sip.digest import Algorithm
 from apps.sip.uri import SipUri, parse_sip_uri
 
 Address = tuple[str, int]
+Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
 class DomainPolicy:
-    """A domain we serve, as the rules need it; algorithms in the order a challenge offers them."""
+    """A domain we serve, as the rules need it; algorithms in the order a challenge offers them.
+
+    raise_brief: too short an expiry is raised, not answered 423. strict_cseq: an equal CSeq is refused like a lower
+    one. any_contact: also one that points inward. edge_proxies: who may add a Path. service_routes: header values.
+    """
 
     domain_id: UUID
     name: str
@@ -26,6 +32,12 @@ class DomainPolicy:
     min_expires_s: int
     default_expires_s: int
     max_expires_s: int
+    raise_brief: bool = False
+    strict_cseq: bool = False
+    outbound: bool = True
+    any_contact: bool = False
+    edge_proxies: tuple[Network, ...] = ()
+    service_routes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,7 @@ class Account:
     min_expires_s: int | None
     max_expires_s: int | None
     ha1s: Mapping[Algorithm, tuple[str, ...]]
+    accepts_no_qop: bool = False
 
     @property
     def address_users(self) -> frozenset[str]:
@@ -51,7 +64,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class StoredBinding:
-    """A row of Binding. q in thousandths."""
+    """A row of Binding. q in thousandths; flow "<worker id>/<connection number>", None over UDP."""
 
     aor: str
     binding_id: UUID
@@ -73,6 +86,9 @@ class StoredBinding:
     refreshed_at: dt.datetime
     expires_at: dt.datetime
     refresh_count: int = 0
+    flow: str | None = None
+    pub_gruu: str | None = None
+    temp_gruu: str | None = None
 
     @property
     def uri(self) -> SipUri:
@@ -123,6 +139,8 @@ class ChangeSet:
     deletes: list[StoredBinding] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     nonces: list[NonceRecord] = field(default_factory=list)
+    # Events of users who do not exist: written and taken back, so that refusing them takes as long (C91).
+    decoys: list[Event] = field(default_factory=list)
 
     def changed_peers(self) -> set[UUID]:
         bindings = {row.peer_id for row in (*self.upserts, *self.deletes)}

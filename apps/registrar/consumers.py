@@ -1,4 +1,4 @@
-"""The ASGI "sip" application: batches of datagrams in, answers out (docs/asgi-sip.md).
+"""The ASGI "sip" application: batches of messages in, answers out (docs/asgi-sip.md).
 
 Must not use Django's ORM or its executor: this is the hot path of a process that does nothing else.
 """
@@ -15,9 +15,11 @@ from channels.exceptions import StopConsumer
 from django.conf import settings
 
 from apps.registrar.batches import BatchProcessor, Chance
+from apps.registrar.gruu import gruu_key
 from apps.registrar.store import Store
-from apps.registrar.worker import DATABASE_TROUBLE, WorkerTasks
+from apps.registrar.worker import DATABASE_TROUBLE, WEB_SOCKETS, WorkerTasks
 from apps.sip.uri import format_host
+from apps.sipserver.udp import WILDCARDS
 
 logger = logging.getLogger(__name__)
 
@@ -32,6 +34,10 @@ def scope_server(scope: Any) -> tuple[str, int]:
     return host, port
 
 
+def scope_worker(scope: Any) -> str:
+    return str(scope["worker"])
+
+
 class RegistrarConsumer(AsyncConsumer):
     # No such layer: one queue less, and no Redis connection per worker.
     channel_layer_alias = ""
@@ -42,28 +48,40 @@ class RegistrarConsumer(AsyncConsumer):
 
     async def sip_startup(self, event: dict[str, Any]) -> None:
         """Waits for the database: until it is there, no datagram is taken and nothing false is answered."""
-        self.store = Store(settings.DATABASE_URL)
+        host, port = scope_server(self.scope)
+        bind = f"{format_host(host)}:{port}" if host else WEB_SOCKETS
         delay_s = 0.1
         while True:
+            self.store = Store(settings.DATABASE_URL)
+            self.tasks = WorkerTasks(self.store, scope_worker(self.scope), bind)
             try:
                 await self.store.open()
+                # Before the first binding: a flow whose worker does not beat counts as closed.
+                await self.tasks.beat()
                 break
             except DATABASE_TROUBLE as error:
                 logger.warning("waiting for the database: %s", error)
                 await self.store.close()
-                self.store = Store(settings.DATABASE_URL)
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, 5)
-        host, port = scope_server(self.scope)
-        self.tasks = WorkerTasks(self.store, f"{format_host(host)}:{port}")
-        chance = Chance(nonce_key(settings.SECRET_KEY), uuid4, lambda: secrets.randbelow(26) + 5)
-        self.processor = BatchProcessor(self.store, chance, self.tasks.changed)
+        chance = Chance(
+            nonce_key(settings.SECRET_KEY),
+            uuid4,
+            lambda: secrets.randbelow(26) + 5,
+            gruu_key(settings.SECRET_KEY),
+        )
+        own_hosts = frozenset({host, settings.SIP_PUBLIC_HOST} - WILDCARDS - {""})
+        self.processor = BatchProcessor(self.store, chance, self.tasks.changed, own_hosts)
         self.tasks.start()
 
     async def sip_datagrams(self, event: dict[str, Any]) -> None:
         answers = await self.processor.answers(event["datagrams"])
         if answers:
             await self.send({"type": "sip.send", "datagrams": answers})
+
+    async def sip_flows_closed(self, event: dict[str, Any]) -> None:
+        """Bindings that came over these connections lead nowhere any more (RFC 5626 §7)."""
+        self.tasks.flows_closed(event["flows"])
 
     async def sip_shutdown(self, event: dict[str, Any]) -> None:
         await self.tasks.stop()

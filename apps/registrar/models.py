@@ -51,6 +51,11 @@ class Binding(models.Model):
     refreshed_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     refresh_count = models.PositiveIntegerField(default=0)
+    flow = models.TextField(
+        null=True, help_text="The connection it came over, <worker>/<number>; null over UDP."
+    )
+    pub_gruu = models.TextField(null=True, help_text="RFC 5627; null: the phone does not understand GRUUs.")
+    temp_gruu = models.TextField(null=True, help_text="The one given last.")
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -66,6 +71,7 @@ class Binding(models.Model):
             models.Index(fields=["extension"], name="binding_by_extension"),
             models.Index(fields=["binding_id"], name="binding_by_id"),
             models.Index(fields=["expires_at"], name="binding_by_expiry"),
+            models.Index(fields=["flow"], condition=Q(flow__isnull=False), name="binding_by_flow"),
         ]
 
     def __str__(self) -> str:
@@ -148,3 +154,6 @@ class WorkerHeartbeat(models.Model):
 
     def __str__(self) -> str:
         return self.id
+
+
+from apps.registrar.regevent.models import PendingNotify, RegSubscription  # noqa: E402, F401 - Django looks here

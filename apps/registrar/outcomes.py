@@ -29,6 +29,7 @@ class EndReason(StrEnum):
     DISABLED = "disabled"
     DELETED = "deleted"
     CREDENTIAL_CHANGED = "credential_changed"
+    FLOW_CLOSED = "flow_closed"
 
 
 END_EVENTS: dict[EndReason, EventKind] = {
@@ -39,6 +40,7 @@ END_EVENTS: dict[EndReason, EventKind] = {
     EndReason.DISABLED: EventKind.DEACTIVATED,
     EndReason.DELETED: EventKind.DEACTIVATED,
     EndReason.CREDENTIAL_CHANGED: EventKind.DEACTIVATED,
+    EndReason.FLOW_CLOSED: EventKind.DEACTIVATED,
 }
 
 END_WORDS: dict[EndReason, str] = {
@@ -49,6 +51,7 @@ END_WORDS: dict[EndReason, str] = {
     EndReason.DISABLED: "disabled by an admin",
     EndReason.DELETED: "deleted by an admin",
     EndReason.CREDENTIAL_CHANGED: "password changed by an admin",
+    EndReason.FLOW_CLOSED: "connection closed",
 }
 
 
@@ -122,12 +125,55 @@ BAD_WILDCARD = Outcome(
     "malformed sign-off",
     "Contact: * is only for signing off: alone, with Expires: 0.",
 )
+BAD_PATH = Outcome(
+    400,
+    "Bad Path",
+    "bad_path",
+    "malformed Path",
+    "The Path header cannot be read, or is longer than is kept.",
+)
+PATH_NOT_ALLOWED = Outcome(
+    403,
+    "Forbidden",
+    "path_not_allowed",
+    "Path from a stranger",
+    "The request came with a Path, but not from an edge proxy of the domain.",
+)
+CONTACT_NOT_ALLOWED = Outcome(
+    403,
+    "Forbidden",
+    "contact_not_allowed",
+    "contact not allowed",
+    "The contact points at this server, inward or at everybody, and not at where the phone is.",
+)
+NO_OUTBOUND_AT_FIRST_HOP = Outcome(
+    439,
+    "First Hop Lacks Outbound Support",
+    "no_outbound_at_first_hop",
+    "proxy without outbound",
+    "The phone asks for outbound, but the proxy it came through cannot keep its connection.",
+)
+NO_QOP = Outcome(
+    401,
+    "Unauthorized",
+    "no_qop",
+    "old digest without qop",
+    "The phone signs in the way of RFC 2069, which its SIP peer does not allow.",
+)
 NOT_OUR_DOMAIN = Outcome(
     404, "Not Found", "not_our_domain", "wrong domain", "The phone asks for a domain that is not served here."
 )
 BAD_TO = Outcome(400, "Bad To", "bad_to", "malformed address", "The To header is not a sip or sips address.")
 UNSUPPORTED_SCHEME = Outcome(416, "Unsupported URI Scheme", "unsupported_scheme")
-BAD_EXTENSION = Outcome(420, "Bad Extension", "bad_extension")
+BAD_EXTENSION = Outcome(
+    420,
+    "Bad Extension",
+    "bad_extension",
+    "unsupported extension",
+    "The request needs a SIP extension that is not understood or is switched off.",
+)
+UNSUPPORTED_MEDIA_TYPE = Outcome(415, "Unsupported Media Type", "unsupported_media_type")
+MERGED_REQUEST = Outcome(482, "Loop Detected", "merged_request")
 BAD_CREDENTIALS = Outcome(400, "Bad Authorization", "bad_credentials")
 METHOD_NOT_ALLOWED = Outcome(405, "Method Not Allowed", "method_not_allowed")
 NOT_IMPLEMENTED = Outcome(501, "Not Implemented", "not_implemented")
@@ -147,6 +193,12 @@ REFUSALS: dict[str, Outcome] = {
         CSEQ_OUT_OF_ORDER,
         BAD_CONTACT,
         BAD_WILDCARD,
+        BAD_PATH,
+        PATH_NOT_ALLOWED,
+        CONTACT_NOT_ALLOWED,
+        NO_OUTBOUND_AT_FIRST_HOP,
+        NO_QOP,
+        BAD_EXTENSION,
         NOT_OUR_DOMAIN,
         BAD_TO,
     )

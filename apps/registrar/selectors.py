@@ -36,6 +36,7 @@ from apps.extensions.models import Extension, Peer, PeerKind
 from apps.registrar.models import Binding, PeerActivity, RegistrationEvent, WorkerHeartbeat
 from apps.registrar.outcomes import END_WORDS, REFUSALS, EndReason, EventKind
 from apps.registrar.states import PeerState
+from apps.registrar.worker import WEB_SOCKETS
 
 HEARTBEAT_GOOD_FOR: Final = dt.timedelta(seconds=6)
 HISTORY_STEP: Final = dt.timedelta(minutes=15)
@@ -231,7 +232,8 @@ def online_history() -> list[int]:
 
 
 def sip_worker_is_well() -> bool:
-    return WorkerHeartbeat.objects.filter(seen_at__gt=Now() - HEARTBEAT_GOOD_FOR).exists()
+    beating = WorkerHeartbeat.objects.filter(seen_at__gt=Now() - HEARTBEAT_GOOD_FOR)
+    return beating.exclude(bind=WEB_SOCKETS).exists()
 
 
 def database_now() -> dt.datetime:

@@ -19,7 +19,8 @@ from apps.registrar.outcomes import EventKind
 Statement = tuple[str, Mapping[str, Any]]
 
 DOMAINS: Final = """
-SELECT clock_timestamp(), d.name, d.id, d.realm, d.digest_order, d.min_expires_s, d.default_expires_s, d.max_expires_s
+SELECT clock_timestamp(), d.name, d.id, d.realm, d.digest_order, d.min_expires_s, d.default_expires_s, d.max_expires_s,
+       d.raise_brief, d.strict_cseq, d.outbound, d.any_contact, d.edge_proxies, d.service_routes
 FROM (VALUES (1)) AS always LEFT JOIN extensions_domain d ON true
 """
 
@@ -31,7 +32,7 @@ LOCK_AORS: Final = "SELECT pg_advisory_xact_lock(key) FROM unnest(%(keys)s::bigi
 ACCOUNTS: Final = """
 SELECT c.domain_id, c.username, c.ha1_md5, c.ha1_sha256, c.ha1_sha512_256,
        p.id, p.name, p.extension_id, e.number, p.enabled AND coalesce(e.enabled, true),
-       p.max_contacts, p.when_full, p.min_expires_s, p.max_expires_s
+       p.max_contacts, p.when_full, p.min_expires_s, p.max_expires_s, p.accepts_no_qop
 FROM json_to_recordset(%(claims)s) AS claim(domain_id uuid, username text)
 JOIN extensions_credential c ON c.domain_id = claim.domain_id AND c.username = claim.username
 JOIN extensions_peer p ON p.id = c.peer_id
@@ -42,7 +43,7 @@ WHERE c.valid_until IS NULL OR c.valid_until > clock_timestamp()
 _BINDING_COLUMNS: Final = (
     "aor, binding_id, binding_key, peer_id, extension_id, contact, q, host(received_addr), received_port, "
     "transport, path, instance_id, reg_id, call_id, cseq, user_agent, registered_at, refreshed_at, "
-    "expires_at, refresh_count"
+    "expires_at, refresh_count, flow, pub_gruu, temp_gruu"
 )
 
 BINDINGS_OF_AORS: Final = f"""
@@ -59,6 +60,16 @@ SELECT DISTINCT aor FROM (
 ) AS due
 """
 
+AORS_OF_FLOWS: Final = "SELECT DISTINCT aor FROM registrar_binding WHERE flow = ANY(%(flows)s)"
+
+FLOWS_OF_DEAD_WORKERS: Final = """
+SELECT DISTINCT flow FROM registrar_binding b
+WHERE flow IS NOT NULL AND NOT EXISTS (
+    SELECT FROM registrar_workerheartbeat w
+    WHERE w.id = regexp_replace(b.flow, '/[^/]*$', '') AND w.seen_at > clock_timestamp() - %(good_for)s)
+LIMIT %(limit)s
+"""
+
 NONCES: Final = """
 SELECT nonce, nc, transaction_key, response, expires_at FROM registrar_nonceuse WHERE nonce = ANY(%(nonces)s)
 """
@@ -72,19 +83,21 @@ WHERE b.aor = r.aor AND b.binding_id = r.binding_id
 UPSERT_BINDINGS: Final = """
 INSERT INTO registrar_binding AS b (
     aor, binding_id, binding_key, peer_id, extension_id, contact, q, received_addr, received_port, transport, path,
-    instance_id, reg_id, call_id, cseq, user_agent, registered_at, refreshed_at, expires_at, refresh_count)
+    instance_id, reg_id, call_id, cseq, user_agent, registered_at, refreshed_at, expires_at, refresh_count,
+    flow, pub_gruu, temp_gruu)
 SELECT * FROM json_to_recordset(%(rows)s) AS r(
     aor text, binding_id uuid, binding_key text, peer_id uuid, extension_id uuid, contact text, q smallint,
     received_addr inet, received_port integer, transport text, path text, instance_id text, reg_id bigint, call_id text,
     cseq bigint, user_agent text, registered_at timestamptz, refreshed_at timestamptz, expires_at timestamptz,
-    refresh_count integer)
+    refresh_count integer, flow text, pub_gruu text, temp_gruu text)
 ON CONFLICT (aor, binding_id) DO UPDATE SET
     binding_key = excluded.binding_key, peer_id = excluded.peer_id, extension_id = excluded.extension_id,
     contact = excluded.contact, q = excluded.q, received_addr = excluded.received_addr,
     received_port = excluded.received_port, transport = excluded.transport, path = excluded.path,
     instance_id = excluded.instance_id, reg_id = excluded.reg_id, call_id = excluded.call_id, cseq = excluded.cseq,
     user_agent = excluded.user_agent, refreshed_at = excluded.refreshed_at, expires_at = excluded.expires_at,
-    refresh_count = excluded.refresh_count
+    refresh_count = excluded.refresh_count, flow = excluded.flow,
+    pub_gruu = excluded.pub_gruu, temp_gruu = excluded.temp_gruu
 """
 
 # A nonce count only ever rises, whatever another worker did meanwhile (C92); store.py counts the rows.

@@ -7,8 +7,9 @@ threads.
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from ipaddress import ip_network
 from typing import Any, Final
 from uuid import UUID
 
@@ -17,7 +18,8 @@ from psycopg.errors import Error
 from psycopg_pool import AsyncConnectionPool
 
 from apps.registrar import sql
-from apps.registrar.bindings import Account, ChangeSet, DomainPolicy, NonceRecord, StoredBinding
+from apps.registrar.bindings import Account, ChangeSet, DomainPolicy, Event, NonceRecord, StoredBinding
+from apps.registrar.outcomes import EventKind
 from apps.sip.digest import Algorithm
 
 DIGEST_ORDERS: Final[dict[str, tuple[Algorithm, ...]]] = {
@@ -114,6 +116,18 @@ class Store:
             rows = await (await connection.execute(sql.AORS_WITH_EXPIRED, {"limit": limit})).fetchall()
         return [row[0] for row in rows]
 
+    async def aors_of_flows(self, flows: Iterable[str]) -> list[str]:
+        async with self.pool.connection() as connection:
+            rows = await (await connection.execute(sql.AORS_OF_FLOWS, {"flows": list(flows)})).fetchall()
+        return [row[0] for row in rows]
+
+    async def flows_of_dead_workers(self, good_for: timedelta, limit: int) -> list[str]:
+        """Flows with bindings whose worker has not been seen for `good_for`."""
+        params = {"good_for": good_for, "limit": limit}
+        async with self.pool.connection() as connection:
+            rows = await (await connection.execute(sql.FLOWS_OF_DEAD_WORKERS, params)).fetchall()
+        return [row[0] for row in rows]
+
     async def execute(self, statement: str, params: Mapping[str, Any] | None = None) -> None:
         """One of sql.py's statements in a transaction of its own."""
         async with self.pool.connection() as connection:
@@ -121,15 +135,42 @@ class Store:
 
 
 async def _write(connection: AnyConnection, changes: ChangeSet) -> None:
-    for statement, params in sql.write_statements(changes):
+    refusals = [event for event in changes.events if event.event is EventKind.REFUSED]
+    await _write_refusals(connection, refusals, undone=False)
+    await _write_refusals(connection, changes.decoys, undone=True)
+    others = [event for event in changes.events if event.event is not EventKind.REFUSED]
+    for statement, params in sql.write_statements(replace(changes, events=others)):
         cursor = await connection.execute(statement, params)
         if statement is sql.UPSERT_NONCES and len(await cursor.fetchall()) < len(changes.nonces):
             raise NonceCountTaken("a nonce count was taken meanwhile")
 
 
+async def _write_refusals(connection: AnyConnection, events: list[Event], *, undone: bool) -> None:
+    """Refusals of users who exist, or the like for those who do not, taken back: both cost the same."""
+    if events:
+        async with connection.transaction(force_rollback=undone):
+            for statement, params in sql.write_statements(ChangeSet(events=events)):
+                await connection.execute(statement, params)
+
+
 def _domain_policy(row: tuple[Any, ...]) -> DomainPolicy:
-    _, name, domain_id, realm, digest_order, least, default, most = row
-    return DomainPolicy(domain_id, name, realm, DIGEST_ORDERS[digest_order], least, default, most)
+    _, name, domain_id, realm, digest_order, least, default, most, *choices = row
+    raise_brief, strict_cseq, outbound, any_contact, proxies, routes = choices
+    return DomainPolicy(
+        domain_id,
+        name,
+        realm,
+        DIGEST_ORDERS[digest_order],
+        least,
+        default,
+        most,
+        raise_brief=raise_brief,
+        strict_cseq=strict_cseq,
+        outbound=outbound,
+        any_contact=any_contact,
+        edge_proxies=tuple(ip_network(network) for network in proxies.split()),
+        service_routes=tuple(routes.splitlines()),
+    )
 
 
 def stored_binding(row: tuple[Any, ...]) -> StoredBinding:
@@ -153,9 +194,8 @@ def _accounts(rows: Iterable[tuple[Any, ...]]) -> dict[Claimed, Account]:
 
 
 def _account(credentials: list[tuple[Any, ...]]) -> Account:
-    peer_id, peer_name, extension_id, number, enabled, max_contacts, when_full, least, most = credentials[0][
-        5:
-    ]
+    peer_id, peer_name, extension_id, number, enabled, *limits = credentials[0][5:]
+    max_contacts, when_full, least, most, accepts_no_qop = limits
     return Account(
         peer_id=peer_id,
         peer_name=peer_name,
@@ -171,4 +211,5 @@ def _account(credentials: list[tuple[Any, ...]]) -> Account:
             Algorithm.SHA256: tuple(row[3] for row in credentials),
             Algorithm.SHA512_256: tuple(row[4] for row in credentials),
         },
+        accepts_no_qop=accepts_no_qop,
     )

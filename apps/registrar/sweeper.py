@@ -4,15 +4,19 @@ Nobody waits for it: an expired binding is offline for every reader already. Any
 the lock of each AOR makes an expiry one event.
 """
 
+from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 from apps.registrar import sql
-from apps.registrar.bindings import end_event
+from apps.registrar.bindings import Event, StoredBinding, end_event
 from apps.registrar.outcomes import EndReason
 from apps.registrar.store import Store
 
 MOST_PER_SWEEP: Final = 500
+# Several missed heartbeats: a worker that only was slow must not lose its phones.
+WORKER_GOOD_FOR: Final = timedelta(seconds=10)
 
 
 async def sweep(store: Store) -> tuple[set[UUID], bool]:
@@ -29,7 +33,35 @@ async def sweep(store: Store) -> tuple[set[UUID], bool]:
     return batch.changes.changed_peers(), len(aors) >= MOST_PER_SWEEP // 2
 
 
+async def end_flows(store: Store, flows: Iterable[str]) -> set[UUID]:
+    """Ends the bindings of connections that are gone, in one transaction: the peers concerned.
+
+    One that came over another connection meanwhile stays: it is looked at again under its AOR's lock.
+    """
+    closed = frozenset(flows)
+    aors = await store.aors_of_flows(closed)
+    if not aors:
+        return set()
+    async with store.batch(aors=aors, claims=(), nonces=()) as batch:
+        now = batch.snapshot.now
+        for bindings in batch.snapshot.bindings.values():
+            ended = [binding for binding in bindings if binding.flow in closed]
+            batch.changes.deletes.extend(ended)
+            batch.changes.events.extend(_flow_end(binding, now) for binding in ended)
+    return batch.changes.changed_peers()
+
+
+async def end_flows_of_dead_workers(store: Store) -> set[UUID]:
+    """As end_flows, for connections whose worker no longer beats; at most MOST_PER_SWEEP of them."""
+    return await end_flows(store, await store.flows_of_dead_workers(WORKER_GOOD_FOR, MOST_PER_SWEEP))
+
+
 async def tidy(store: Store) -> None:
     """Removes nonces nobody can use any more and heartbeats of workers long gone."""
     await store.execute(sql.DELETE_OLD_NONCES)
     await store.execute(sql.DELETE_OLD_HEARTBEATS)
+
+
+def _flow_end(binding: StoredBinding, now: datetime) -> Event:
+    """One that had expired already did not end by its connection."""
+    return end_event(binding, EndReason.FLOW_CLOSED if binding.expires_at > now else EndReason.EXPIRED, now)

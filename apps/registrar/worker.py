@@ -1,4 +1,4 @@
-"""What a SIP worker does besides answering: beat, sweep, and tell the web which peers changed.
+"""What a SIP worker does besides answering: beat, sweep, end what came over closed connections, publish.
 
 Background tasks of one worker over its Store; a failure is logged and tried again, for the database may be away.
 Must not answer SIP.
@@ -6,11 +6,10 @@ Must not answer SIP.
 
 import asyncio
 import logging
-import os
-import socket
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from psycopg import Error
 from psycopg_pool import PoolClosed, PoolTimeout
@@ -18,7 +17,7 @@ from psycopg_pool import PoolClosed, PoolTimeout
 from apps.extensions.notices import REGISTRATIONS_CHANGED, payloads
 from apps.registrar import sql
 from apps.registrar.store import Store
-from apps.registrar.sweeper import sweep, tidy
+from apps.registrar.sweeper import WORKER_GOOD_FOR, end_flows, end_flows_of_dead_workers, sweep, tidy
 
 logger = logging.getLogger(__name__)
 
@@ -27,24 +26,33 @@ SWEEP_EVERY_S: Final = 0.5
 TIDY_EVERY_S: Final = 60.0
 PUBLISH_EVERY_S: Final = 0.05
 
+WEB_SOCKETS: Final = "websocket"
+"""Where a worker inside the web process is bound: it says nothing about the SIP server's health."""
+
 DATABASE_TROUBLE: Final = (Error, PoolTimeout, PoolClosed, OSError)
 
 
 class WorkerTasks:
-    def __init__(self, store: Store, bind: str) -> None:
+    """`worker` is the first part of its flows' names; `bind` is shown to people."""
+
+    def __init__(self, store: Store, worker: str, bind: str) -> None:
         self.store = store
         self.bind = bind
-        self.id = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self.id = worker
+        self._beating_since_s: float | None = None
+        self._closed_flows: set[str] = set()
+        self._some_flow_closed = asyncio.Event()
         self._changed: set[UUID] = set()
         self._something_changed = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         self._tasks = [
-            asyncio.create_task(self._every(BEAT_EVERY_S, self._beat)),
+            asyncio.create_task(self._every(BEAT_EVERY_S, self.beat)),
             asyncio.create_task(self._every(SWEEP_EVERY_S, self._sweep)),
             asyncio.create_task(self._every(TIDY_EVERY_S, self._tidy)),
-            asyncio.create_task(self._publish_for_ever()),
+            asyncio.create_task(self._when(self._some_flow_closed, self._end_flows)),
+            asyncio.create_task(self._when(self._something_changed, self._publish)),
         ]
 
     async def stop(self) -> None:
@@ -52,6 +60,7 @@ class WorkerTasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
+            await self._end_flows()
             await self._publish()
             await self.store.execute(sql.DELETE_HEARTBEAT, {"id": self.id})
         except DATABASE_TROUBLE as error:
@@ -63,6 +72,18 @@ class WorkerTasks:
         if self._changed:
             self._something_changed.set()
 
+    def flows_closed(self, flows: Iterable[str]) -> None:
+        """What was registered over these connections ends now, or as soon as the database is there."""
+        self._closed_flows.update(flows)
+        self._some_flow_closed.set()
+
+    async def beat(self) -> None:
+        """Say that this worker lives. Raises DATABASE_TROUBLE."""
+        clock = asyncio.get_running_loop().time
+        since_s, self._beating_since_s = self._beating_since_s, None
+        await self.store.execute(sql.BEAT, {"id": self.id, "bind": self.bind})
+        self._beating_since_s = clock() if since_s is None else since_s
+
     async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         while True:
             try:
@@ -71,25 +92,37 @@ class WorkerTasks:
                 logger.warning("%s failed, trying again: %s", work.__name__.strip("_"), error)
             await asyncio.sleep(seconds)
 
-    async def _beat(self) -> None:
-        await self.store.execute(sql.BEAT, {"id": self.id, "bind": self.bind})
-
     async def _sweep(self) -> None:
         more = True
         while more:
             peer_ids, more = await sweep(self.store)
             self.changed(peer_ids)
+        if self._others_had_time_to_beat():
+            self.changed(await end_flows_of_dead_workers(self.store))
+
+    def _others_had_time_to_beat(self) -> bool:
+        """After an outage of the database all look dead until each has had its turn."""
+        beating_s = asyncio.get_running_loop().time() - (self._beating_since_s or math.inf)
+        return beating_s > WORKER_GOOD_FOR.total_seconds()
+
+    async def _end_flows(self) -> None:
+        self._some_flow_closed.clear()
+        flows = frozenset(self._closed_flows)
+        if flows:
+            self.changed(await end_flows(self.store, flows))
+            self._closed_flows -= flows
 
     async def _tidy(self) -> None:
         await tidy(self.store)
 
-    async def _publish_for_ever(self) -> None:
+    async def _when(self, something: asyncio.Event, work: Callable[[], Awaitable[None]]) -> None:
         while True:
-            await self._something_changed.wait()
+            await something.wait()
             try:
-                await self._publish()
+                await work()
             except DATABASE_TROUBLE as error:
-                logger.warning("publish failed, trying again: %s", error)
+                logger.warning("%s failed, trying again: %s", work.__name__.strip("_"), error)
+                something.set()
             await asyncio.sleep(PUBLISH_EVERY_S)
 
     async def _publish(self) -> None:
@@ -98,6 +131,6 @@ class WorkerTasks:
         try:
             for payload in payloads(peer_ids):
                 await self.store.execute(sql.NOTIFY, {"channel": REGISTRATIONS_CHANGED, "payload": payload})
-        except DATABASE_TROUBLE:
+        except BaseException:  # also when stop() comes in between: it publishes once more
             self.changed(peer_ids)
             raise

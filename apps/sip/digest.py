@@ -119,6 +119,11 @@ def www_authenticate(realm: str, nonce: str, algorithm: Algorithm, stale: bool) 
     )
 
 
+def authentication_info(next_nonce: str) -> str:
+    """The value of an Authentication-Info header that offers the next nonce (RFC 7616 §3.5)."""
+    return f"nextnonce={_quote(next_nonce)}"
+
+
 def _hash(algorithm: Algorithm, text: str) -> str:
     return hashlib.new(_HASH_NAMES[algorithm], text.encode(), usedforsecurity=False).hexdigest()
 

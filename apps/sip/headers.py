@@ -11,7 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from apps.sip.params import is_token
+from apps.sip.controls import STAND_IN_CLASS, hide_controls
+from apps.sip.params import QUOTED, is_token
 
 MAX_HEADERS: Final = 128
 MAX_LINE_LENGTH: Final = 8192
@@ -53,8 +54,14 @@ _USED: Final = frozenset(
     event
     """.split()  # noqa: SIM905 - a list of words
 )
+# Here a display name may hold control characters as quoted pairs: it is echoed, nothing else.
+_NAMED: Final = frozenset({"from", "to"})
 _CONTROL_BYTES: Final = bytes({*range(32), 127} - set(b"\t\r\n"))
-_C1: Final = re.compile("[\x80-\x9f]")
+_NO_TEXT: Final = re.compile(f"[\x80-\x9f{STAND_IN_CLASS}]")
+_STAND_IN: Final = re.compile(f"[{STAND_IN_CLASS}]")
+# The quoted string a value begins with: the display name of a From or To. One try a line, so the work stays linear.
+_DISPLAY_NAME: Final = re.compile(rf'(?:[^:"]*+:)?+[ \t]*+({QUOTED})', re.DOTALL)
+_QUOTED_CONTROL: Final = re.compile(r"\\(?:([\x00-\x08\x0b\x0c\x0e-\x1f\x7f])|.)", re.DOTALL)
 _REPLACED: Final = "\ufffd"
 _DIRT: Final = {code: _REPLACED for code in (*range(32), *range(127, 160)) if code != 9}
 
@@ -108,13 +115,30 @@ def _text_lines(data: bytes) -> tuple[list[str], bool, str | None]:
         except UnicodeDecodeError:
             pass
         else:
-            if text.isascii() or _C1.search(text) is None:
+            if text.isascii() or _NO_TEXT.search(text) is None:
                 return text.split("\r\n", MAX_PHYSICAL_LINES), False, None
     longest = 4 * MAX_LINE_LENGTH + 4  # bytes that are too many characters in any case
     raw_lines = data.split(b"\r\n", MAX_PHYSICAL_LINES)
-    lines = [line[:longest].decode(errors="replace") for line in raw_lines]
+    lines = [_hide_quoted_controls(_decoded(line[:longest])) for line in raw_lines]
     forbidden = any("\0" in line or "\r" in line or "\n" in line for line in lines)
     return [line.translate(_DIRT) for line in lines], True, "control_character" if forbidden else None
+
+
+def _decoded(line: bytes) -> str:
+    return _STAND_IN.sub(_REPLACED, line.decode(errors="replace"))
+
+
+def _hide_quoted_controls(line: str) -> str:
+    """A control character after a backslash is text in a quoted string (RFC 3261 §25.1, quoted-pair)."""
+    match = _DISPLAY_NAME.match(line)
+    if match is None:
+        return line
+    start, end = match.span(1)
+
+    def hidden(pair: re.Match[str]) -> str:
+        return "\\" + hide_controls(pair.group(1)) if pair.group(1) else pair.group()
+
+    return line[:start] + _QUOTED_CONTROL.sub(hidden, line[start:end]) + line[end:]
 
 
 def _is_clean(data: bytes) -> bool:
@@ -141,6 +165,6 @@ def _line_fault(line: str, canonical: str | None) -> str | None:
         return "bad_header_name"
     if len(line) > MAX_LINE_LENGTH:
         return "header_too_long"
-    if _REPLACED in line and canonical in _USED:
+    if canonical in _USED and (_REPLACED in line or (canonical not in _NAMED and _STAND_IN.search(line))):
         return f"bad_text_in_{canonical.replace('-', '_')}"
     return None

@@ -180,13 +180,16 @@ def _request_line(line: str) -> tuple[str, str]:
 
 def _request_uri(text: str) -> SipUri | None:
     try:
-        return parse_sip_uri(text)
+        uri = parse_sip_uri(text)
     except UnsupportedScheme:
         return None
     except UriTooLong:
         raise _Refused("request_uri_too_long", 414, "Request-URI Too Long") from None
     except UriError:
         raise _Refused("bad_request_uri") from None
+    if uri.headers:
+        raise _Refused("headers_in_request_uri")  # RFC 3261 §19.1.1, table 1
+    return uri
 
 
 def _body(lengths: list[str], body: bytes) -> bytes:

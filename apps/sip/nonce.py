@@ -57,6 +57,12 @@ def check_nonce(
     return NonceState.EXPIRED if age_s > lifetime_s else NonceState.FRESH
 
 
+def nonce_age_s(nonce: str, now_s: int) -> int:
+    """Seconds since the issue of a nonce that check_nonce has found to be ours; 0 for any other text."""
+    raw = _decode(nonce)
+    return 0 if raw is None else now_s - int.from_bytes(raw[:_TIME_BYTES], "big")
+
+
 def nonce_salt(key: bytes, transaction_key: bytes) -> bytes:
     """8 bytes that are the same for every repeat of one request, so its challenge can be made again, not
     kept.

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Final
 
+from apps.sip.controls import wire_text
 from apps.sip.message import Echo, MalformedRequest, Request
 from apps.sip.transactions import answer_tag, transaction_key
 from apps.sip.via import received_from
@@ -129,4 +130,4 @@ def _joined(lines: list[str]) -> bytes:
     ends = len(lines) + 1
     if text.count("\r") != ends or text.count("\n") != ends or "\0" in text:
         raise ValueError("a line break or NUL inside an answer's header")
-    return text.encode()
+    return wire_text(text).encode()

@@ -11,6 +11,8 @@ from typing import Final
 from apps.sip.message import Request
 
 MAGIC_COOKIE: Final = "z9hg4bk"
+# 64 * T1: so long a server transaction over UDP answers its repeats (RFC 3261 §17.2.2, Timer J).
+REPEATED_WITHIN_S: Final = 32
 
 
 def transaction_key(request: Request) -> bytes:
@@ -29,6 +31,19 @@ def transaction_key(request: Request) -> bytes:
     else:
         parts += [request.request_uri_text, request.from_.tag or "", request.to.tag or "", via.text]
     return blake2b("\0".join(parts).encode(), digest_size=16).digest()
+
+
+def repeat_key(request: Request, source: tuple[str, int]) -> bytes:
+    """16 bytes, equal only for a request and its very repeats from the same address and port.
+
+    A captured request with anything changed in it, its Contact say, keeps its transaction and its digest: it must
+    not be taken for the repeat of the honest one.
+    """
+    fields = [f"{name}:{value}" for name, value in request.headers]
+    parts = [request.request_uri_text, source[0], str(source[1]), *fields]
+    digest = blake2b("\n".join(parts).encode(), digest_size=16, key=transaction_key(request))
+    digest.update(request.body)
+    return digest.digest()
 
 
 def answer_tag(transaction_key: bytes) -> str:

@@ -11,6 +11,8 @@ from functools import lru_cache
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 
+from apps.sip.controls import CONTROL_CLASS, STAND_IN_CLASS, hide_controls, show_controls
+
 MAX_URI_LENGTH: Final = 512
 
 _HOST: Final = r"\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9_][A-Za-z0-9_.\-]*+"
@@ -24,7 +26,8 @@ _SIP_URI: Final = re.compile(
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*+):[^\s<>\"]++")
 _ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _USER_UNSAFE: Final = re.compile(r"[^A-Za-z0-9\-_.!~*'()&=+$,;?/]")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL: Final = re.compile(f"[{CONTROL_CLASS}]")
+_STAND_IN: Final = re.compile(f"[{STAND_IN_CLASS}]")
 # RFC 3261 §19.1.4: these count even if only one URI has them; every other parameter then does not.
 _DECISIVE_PARAMS: Final = ("user", "ttl", "method", "maddr", "transport")
 
@@ -46,7 +49,8 @@ class SipUri:
     """One sip or sips URI with its escapes resolved.
 
     scheme "sip" or "sips"; host in lower case, IPv6 without brackets in its shortest form; port None if not
-    written; params with lower-case names; headers in the order sent. No text holds a control character.
+    written; params with lower-case names; headers in the order sent. No text holds a control character: an escaped
+    one is a stand-in (controls.py).
     """
 
     scheme: str
@@ -63,8 +67,7 @@ def parse_sip_uri(text: str) -> SipUri:
     """The URI, each escape resolved once (RFC 3261 §19.1.2).
 
     Raises UnsupportedScheme for a URI of another scheme, UriTooLong, and UriError for everything else: bad
-    syntax, an escape that stands for a control character or for bytes that are not UTF-8, a repeated
-    parameter.
+    syntax, an escape that stands for bytes that are not UTF-8, a repeated parameter.
     """
     if len(text) > MAX_URI_LENGTH:
         raise UriTooLong("longer than 512 characters")
@@ -152,13 +155,16 @@ def _unescape(text: str) -> str:
         plain = raw.decode()
     except UnicodeDecodeError:
         raise UriError("escape is not UTF-8") from None
-    if _CONTROL.search(plain):
-        raise UriError("escaped control character")
-    return plain
+    if _STAND_IN.search(plain):
+        raise UriError("escape is not text")
+    return hide_controls(plain) if _CONTROL.search(plain) else plain
 
 
 def _escape_user(user: str) -> str:
-    return _USER_UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match.group().encode()), user)
+    def escaped(match: re.Match[str]) -> str:
+        return "".join(f"%{byte:02X}" for byte in show_controls(match.group()).encode())
+
+    return _USER_UNSAFE.sub(escaped, user)
 
 
 def _parse_params(text: str) -> tuple[tuple[str, str | None], ...]:

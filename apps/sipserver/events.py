@@ -7,20 +7,37 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Literal, NamedTuple, TypedDict
 
-SPEC_VERSION = "1.0"
+SPEC_VERSION = "1.1"
 
 Address = tuple[str, int]
 """Numeric host (IPv6 without brackets, a link-local one with %zone) and port."""
 
-Datagram = tuple[bytes, Address]
-"""What was said, and who said it (received) or who is to hear it (sent)."""
+Transport = Literal["UDP", "TCP", "TLS", "WS", "WSS"]
+
+
+class Origin(NamedTuple):
+    """Where a message came from, when host and port do not say it all; as a destination it is the way back.
+
+    `flow` names the connection, None over UDP; `local` tells the server which of its own addresses to
+    answer from.
+    """
+
+    host: str
+    port: int
+    transport: Transport = "UDP"
+    flow: str | None = None
+    local: bytes | None = None
+
+
+Datagram = tuple[bytes, Address | Origin]
+"""What was said, and who said it (received) or who is to hear it (sent). A message of a stream counts as one."""
 
 
 @dataclass(slots=True)
 class Counters:
-    """What one worker's socket has done since the worker started. Only ever rises."""
+    """What one worker's sockets have done since the worker started. Only ever rises."""
 
     received: int = 0
     batches: int = 0
@@ -30,6 +47,9 @@ class Counters:
     receive_errors: int = 0
     pauses: int = 0
     restarts: int = 0
+    connections: int = 0
+    connections_refused: int = 0
+    handshakes_failed: int = 0
 
 
 class Versions(TypedDict):
@@ -40,8 +60,9 @@ class Versions(TypedDict):
 class SipScope(TypedDict):
     type: Literal["sip"]
     asgi: Versions
-    transport: Literal["UDP"]
+    transport: Transport
     server: Address
+    worker: str
     counters: Counters
 
 
@@ -58,12 +79,17 @@ class DatagramsEvent(TypedDict):
     datagrams: list[Datagram]
 
 
+class FlowsClosedEvent(TypedDict):
+    type: Literal["sip.flows_closed"]
+    flows: list[str]
+
+
 class SendEvent(TypedDict):
     type: Literal["sip.send"]
     datagrams: list[Datagram]
 
 
-ReceivedEvent = StartupEvent | DatagramsEvent | ShutdownEvent
+ReceivedEvent = StartupEvent | DatagramsEvent | FlowsClosedEvent | ShutdownEvent
 Receive = Callable[[], Awaitable[ReceivedEvent]]
 Send = Callable[[SendEvent], Awaitable[None]]
 Application = Callable[[SipScope, Receive, Send], Awaitable[None]]

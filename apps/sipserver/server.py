@@ -1,51 +1,69 @@
-"""The ASGI "sip" server: one UDP socket on one side, one application instance on the other.
+"""The ASGI "sip" server: the sockets of one worker on one side, one application instance on the other.
 
-Bytes and addresses only; it must not know SIP. It must not poll, nor lose the socket when the
-application fails, nor let one destination stop the datagrams of the others. Specified in docs/asgi-sip.md.
+Bytes and addresses only; it must not know SIP. It must not poll, nor lose a socket or a connection when the
+application fails. What reads and sends is in udp.py, streams.py and flows.py. Specified in docs/asgi-sip.md.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
+import ssl
+from collections.abc import Mapping
 from typing import Any, cast
+from uuid import uuid4
 
 from asgiref.server import StatelessServer
 
 from .addresses import from_socket_address, to_socket_address
-from .events import SPEC_VERSION, Application, Counters, Datagram, SendEvent, SipScope
+from .events import SPEC_VERSION, Address, Application, Counters, SendEvent, SipScope
+from .flows import Flows
 from .inbox import Inbox
+from .streams import StreamPort
+from .udp import UdpPort
 
 logger = logging.getLogger(__name__)
 
-MAX_DATAGRAM_BYTES = 65_535
 STOP_WITHIN_S = 2.5
 """Seconds the application has from the stop to its return."""
-RECEIVE_RETRY_S = 0.1
 RESTART_FIRST_S = 0.1
 RESTART_LONGEST_S = 5.0
 RESTART_RESET_S = 10.0
 
-SCOPE_ID = "udp"
+SCOPE_ID = "sip"
 
 
 class SipServer(StatelessServer):
-    """Serves one non-blocking UDP socket, which stays the caller's to close."""
+    """Serves non-blocking sockets, which stay the caller's to close: one of UDP, any number that listen.
+
+    `listening` gives each of those its TLS context, None for plain TCP. Without `sock` it serves only what
+    others open in `flows`, in the name of `server`.
+    """
 
     application_instances: dict[str, dict[str, Any]]
 
     def __init__(
-        self, application: Application, sock: socket.socket, *, stop_within_s: float = STOP_WITHIN_S
+        self,
+        application: Application,
+        sock: socket.socket | None,
+        listening: Mapping[socket.socket, ssl.SSLContext | None] | None = None,
+        *,
+        stop_within_s: float = STOP_WITHIN_S,
     ) -> None:
         super().__init__(application, max_applications=1)  # type: ignore[no-untyped-call]
         self.counters = Counters()
+        self.worker = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
+        self.inbox = Inbox(self.resume_reading, self._close_flows)
+        self.flows = Flows(self, self.worker)
         self._sock = sock
-        self._family: int = sock.family
+        self._udp = None if sock is None else UdpPort(self, sock)
+        self._family = socket.AF_INET if sock is None else sock.family
+        self._send_to = _nowhere if sock is None else sock.sendto
+        self._send_from = _nowhere if self._udp is None else self._udp.send_from
+        self._streams = [StreamPort(self.flows, each, tls) for each, tls in (listening or {}).items()]
         self._stop_within_s = stop_within_s
-        self._buffer = bytearray(MAX_DATAGRAM_BYTES)
-        self._inbox = Inbox(self._resume_reading)
-        self._reading = False
         self._stop_asked = asyncio.Event()
         self._clean = True
 
@@ -53,7 +71,12 @@ class SipServer(StatelessServer):
 
     async def arun(self) -> None:
         """Serve until stop(). The base class's poll for failed instances is not run: their end is awaited."""
-        await self.handle()
+        try:
+            await self.handle()
+        finally:
+            self._close_flows()  # an application that had to be cancelled did not take their end
+            await asyncio.gather(*(stream.close() for stream in self._streams))
+            await self.flows.wait_closed()
 
     async def handle(self) -> None:
         """Keep one application instance running until stop(), a failed one replaced with back-off."""
@@ -79,8 +102,8 @@ class SipServer(StatelessServer):
             return
         self._stop_asked.set()
         self._pause_reading()
-        self._inbox.close()
-        if not self._inbox.is_ready:
+        self.inbox.close()
+        if not self.inbox.is_ready:
             self._cancel_instances()
         asyncio.get_running_loop().call_later(self._stop_within_s, self._overdue)
 
@@ -96,7 +119,7 @@ class SipServer(StatelessServer):
             await asyncio.wait([details["future"]])
         finally:
             self._pause_reading()
-            self._inbox = self._inbox.successor()
+            self.inbox = self.inbox.successor()
             self.delete_application_instance(SCOPE_ID)  # type: ignore[no-untyped-call]
         await self._report_end(details)
 
@@ -135,7 +158,7 @@ class SipServer(StatelessServer):
         """The running instance's inbox, or that of an instance begun now."""
         if scope_id in self.application_instances:
             return cast(Inbox, self.application_instances[scope_id]["input_queue"])
-        inbox = self._inbox
+        inbox = self.inbox
 
         async def send(message: SendEvent) -> None:
             await self.application_send(scope, message)
@@ -157,68 +180,70 @@ class SipServer(StatelessServer):
         """
         if message["type"] != "sip.send":
             raise ValueError(f"an application may send sip.send, not {message['type']!r}")
-        send_to, family = self._sock.sendto, self._family
+        counters, flows, send_from = self.counters, self.flows, self._send_from
+        send_to, family = self._send_to, self._family
         for data, destination in message["datagrams"]:
             try:
-                send_to(data, to_socket_address(family, destination))
+                if len(destination) == 2:
+                    send_to(data, to_socket_address(family, destination))
+                elif destination.flow is None:
+                    send_from(data, destination)
+                elif not flows.send(data, destination.flow):
+                    counters.send_dropped += 1
+                    continue
             except (BlockingIOError, InterruptedError):
-                self.counters.send_dropped += 1
+                counters.send_dropped += 1
             except (OSError, OverflowError, ValueError):
-                self.counters.send_errors += 1
+                counters.send_errors += 1
             else:
-                self.counters.sent += 1
+                counters.sent += 1
 
     def _scope(self) -> SipScope:
         return {
             "type": "sip",
             "asgi": {"version": "3.0", "spec_version": SPEC_VERSION},
-            "transport": "UDP",
-            "server": from_socket_address(self._family, self._sock.getsockname()),
+            "transport": "WS" if self._sock is None else "UDP",
+            "server": ("", 0) if self._sock is None else _bound_address(self._sock),
+            "worker": self.worker,
             "counters": self.counters,
         }
 
-    # -- the socket's side
+    # -- the sockets' side
 
-    def _resume_reading(self) -> None:
-        if self._inbox.room and not self._reading and not self._stop_asked.is_set():
-            self._reading = True
-            asyncio.get_running_loop().add_reader(self._sock, self._read_what_is_there)
-
-    def _pause_reading(self) -> None:
-        if self._reading:
-            self._reading = False
-            asyncio.get_running_loop().remove_reader(self._sock)
-
-    def _read_what_is_there(self) -> None:
-        inbox = self._inbox
-        before = len(inbox.open_batch)
-        try:
-            self._drain(inbox.open_batch, inbox.room)
-        except (BlockingIOError, InterruptedError):
-            pass
-        except OSError as error:
-            self._receive_failed(error)
-        gained = len(inbox.open_batch) - before
-        if not gained:
+    def resume_reading(self) -> None:
+        """Read where there is room for it: connections that had to wait come first."""
+        if self._stop_asked.is_set():
             return
-        self.counters.received += gained
-        self.counters.batches += not before
+        self.flows.resume()
+        if self.inbox.room:
+            for port in self._ports():
+                port.resume()
+
+    def gained(self, count: int) -> None:
+        """Somebody added to the open batch."""
+        inbox, counters = self.inbox, self.counters
+        counters.received += count
+        counters.batches += len(inbox.open_batch) == count
         inbox.wake()
         if not inbox.room:
-            self.counters.pauses += 1
+            counters.pauses += 1
             self._pause_reading()
 
-    def _drain(self, batch: list[Datagram], room: int) -> None:
-        receive, buffer, family = self._sock.recvfrom_into, self._buffer, self._family
-        view = memoryview(buffer)
-        for _ in range(room):
-            size, raw = receive(buffer)
-            batch.append((bytes(view[:size]), from_socket_address(family, raw)))
+    def _pause_reading(self) -> None:
+        for port in self._ports():
+            port.pause()
 
-    def _receive_failed(self, error: OSError) -> None:
-        # Whatever it is, it is not worth the socket: try again soon, without spinning.
-        self.counters.receive_errors += 1
-        if self.counters.receive_errors == 1:
-            logger.error("reading the SIP socket failed, will try again: %s", error)
-        self._pause_reading()
-        asyncio.get_running_loop().call_later(RECEIVE_RETRY_S, self._resume_reading)
+    def _ports(self) -> list[UdpPort | StreamPort]:
+        return [*self._streams] if self._udp is None else [self._udp, *self._streams]
+
+    def _close_flows(self) -> None:
+        if self._stop_asked.is_set():
+            self.flows.close_all()
+
+
+def _nowhere(data: bytes, destination: object) -> int:
+    raise OSError("no UDP here")
+
+
+def _bound_address(sock: socket.socket) -> Address:
+    return from_socket_address(sock.family, sock.getsockname())

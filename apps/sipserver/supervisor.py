@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -96,8 +96,11 @@ class Supervisor:
         on_event: Callable[[ChildEvent], None] | None = None,
         *,
         stop_within_s: float = 5.0,
+        passed_on: Collection[signal.Signals] = (),
     ) -> None:
+        """Signals in `passed_on` stop nothing: each child gets them."""
         self.stopping = False
+        self._passed_on = passed_on
         self._kept = [_Kept(child) for child in children]
         self._on_event = on_event or (lambda event: None)
         self._stop_within_s = stop_within_s
@@ -160,7 +163,11 @@ class Supervisor:
         self._undo.callback(
             signal.set_wakeup_fd, signal.set_wakeup_fd(theirs.fileno(), warn_on_full_buffer=False)
         )
+        for number in self._passed_on:
+            self._undo.callback(signal.signal, number, signal.signal(number, self._pass_on))
         for number in STOP_SIGNALS:
+            if number in self._passed_on:
+                continue
             if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
                 continue  # started with nohup
             self._undo.callback(signal.signal, number, signal.signal(number, self._on_stop_signal))
@@ -182,6 +189,11 @@ class Supervisor:
         if self._interruptible:
             self._interruptible = False
             raise StopRequested
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        for kept in self._kept:
+            if kept.process is not None and kept.process.poll() is None:
+                kept.process.send_signal(number)
 
     def _sleep(self, seconds: float | None) -> None:
         if self.stopping and seconds is None:

@@ -1,41 +1,69 @@
-"""One worker process: the inherited socket, the application, and the two ways to be told to stop.
+"""One worker process: the inherited sockets, the application, and the two ways to be told to stop.
 
 SIGTERM (or SIGINT) and the end of the parent mean the same: an orderly stop. No worker may outlive its
-parent holding the socket, so the watch on the parent is a thread, which a stuck event loop cannot stop.
+parent holding the sockets, so the watch on the parent is a thread, which a stuck event loop cannot stop.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
+import resource
 import signal
 import socket
+import ssl
 import threading
 import time
 
 from .events import Application
+from .flows import MOST_CONNECTIONS
 from .server import SipServer
+from .tls import Certificate, CertificateError, renew, server_context
 
 logger = logging.getLogger(__name__)
 
 ORPHAN_LIVES_S = 4.0
 """Seconds between the parent's death and the hard end of a worker that did not stop in order."""
 NOT_CLEAN = 1
+FILES_WANTED = MOST_CONNECTIONS + 256
+"""File descriptors; with fewer, accepting waits while there are none."""
 
 
-def run_worker(application: Application, sock: socket.socket, alive_fd: int | None = None) -> int:
+def run_worker(
+    application: Application,
+    sock: socket.socket,
+    alive_fd: int | None = None,
+    *,
+    tcp: socket.socket | None = None,
+    tls: tuple[socket.socket, Certificate] | None = None,
+) -> int:
     """Serve until told to stop; the process' exit code: 0, or 1 when the application did not end in order.
 
     `alive_fd` is the read end of a pipe whose write end only the parent holds: end of file is its death.
+    SIGHUP reads the certificate again, for the connections that come then. Raises CertificateError.
     """
-    with sock:
-        return asyncio.run(_serve(application, sock, alive_fd))
+    listening: dict[socket.socket, ssl.SSLContext | None] = {} if tcp is None else {tcp: None}
+    if tls is not None:
+        listening[tls[0]] = server_context(tls[1])
+    with contextlib.ExitStack() as stack:
+        for each in (sock, *listening):
+            stack.enter_context(each)
+        _allow_many_connections()
+        return asyncio.run(_serve(application, sock, listening, alive_fd, tls and tls[1]))
 
 
-async def _serve(application: Application, sock: socket.socket, alive_fd: int | None) -> int:
-    server = SipServer(application, sock)
+async def _serve(
+    application: Application,
+    sock: socket.socket,
+    listening: dict[socket.socket, ssl.SSLContext | None],
+    alive_fd: int | None,
+    certificate: Certificate | None,
+) -> int:
+    server = SipServer(application, sock, listening)
     loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGHUP, _renew, listening, certificate)
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, server.stop)
     if alive_fd is not None:
@@ -43,6 +71,24 @@ async def _serve(application: Application, sock: socket.socket, alive_fd: int | 
     await server.arun()
     logger.info("SIP worker %d stopped: %s", os.getpid(), server.counters)
     return 0 if server.stopped_cleanly else NOT_CLEAN
+
+
+def _renew(listening: dict[socket.socket, ssl.SSLContext | None], certificate: Certificate | None) -> None:
+    for context in listening.values():
+        if context is not None and certificate is not None:
+            try:
+                renew(context, certificate)
+                logger.info("TLS certificate read again")
+            except CertificateError as error:
+                logger.error("the old TLS certificate stays: %s", error)  # noqa: TRY400 - says it all
+
+
+def _allow_many_connections() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_WANTED if hard == resource.RLIM_INFINITY else min(FILES_WANTED, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _watch_parent(alive_fd: int, loop: asyncio.AbstractEventLoop, server: SipServer) -> None:

@@ -1,6 +1,6 @@
-"""What the parent of the workers starts: child processes that share one socket and know its life.
+"""What the parent of the workers starts: child processes that share its sockets and know its life.
 
-The parent never reads the socket itself; it keeps it open, so nothing queued is lost between two workers.
+The parent never reads the sockets itself; it keeps them open, so nothing queued is lost between two workers.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from .supervisor import Child
 
@@ -17,11 +18,30 @@ STOP_WITHIN_S = 3.25
 """Seconds until a worker that did not stop is killed: more than its application gets."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sockets:
+    """What the workers share: UDP and TCP on one port, and TLS if it is on."""
+
+    udp: socket.socket
+    tcp: socket.socket
+    tls: socket.socket | None = None
+
+    @property
+    def fds(self) -> tuple[int, ...]:
+        return tuple(sock.fileno() for sock in (self.udp, self.tcp, self.tls) if sock is not None)
+
+    @property
+    def options(self) -> list[str]:
+        """As `manage.py sipworker` takes them."""
+        tls = [] if self.tls is None else ["--tls-fd", str(self.tls.fileno())]
+        return ["--fd", str(self.udp.fileno()), "--tcp-fd", str(self.tcp.fileno()), *tls]
+
+
 def worker_children(
-    sock: socket.socket, count: int, alive_fd: int, environ: Mapping[str, str], options: list[str]
+    sockets: Sockets, count: int, alive_fd: int, environ: Mapping[str, str], options: list[str]
 ) -> list[Child]:
-    """`count` workers on `sock`, watching `alive_fd` (see run_worker), with further sipworker options."""
-    command = [sys.executable, "-m", "django", "sipworker", "--fd", str(sock.fileno())]
+    """`count` workers on `sockets`, watching `alive_fd` (see run_worker), with further sipworker options."""
+    command = [sys.executable, "-m", "django", "sipworker", *sockets.options]
     argv = [*command, "--alive-fd", str(alive_fd), *options]
     env = {**environ, "PYTHONPATH": _python_path()}
     return [
@@ -29,7 +49,7 @@ def worker_children(
             f"sipworker-{number}",
             argv,
             env,
-            pass_fds=(sock.fileno(), alive_fd),
+            pass_fds=(*sockets.fds, alive_fd),
             # An orphan still answers what it has in hand; the pipe sees to it that it ends.
             parent_death_signal=signal.SIGTERM,
         )

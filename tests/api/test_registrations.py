@@ -34,7 +34,15 @@ def test_a_live_registration_is_shown_with_all_that_is_known(
     api: APIClient, peer: Peer, register: Register
 ) -> None:
     binding = register(
-        peer, q=500, path="<sip:edge;lr>", instance_id="<urn:uuid:1>", reg_id=1, refresh_count=3
+        peer,
+        q=500,
+        path="<sip:edge;lr>",
+        instance_id="<urn:uuid:1>",
+        reg_id=1,
+        refresh_count=3,
+        flow="worker/7",
+        pub_gruu="sip:1001@example.com;gr=urn:uuid:1",
+        temp_gruu="sip:tgruu.x@example.com;gr",
     )
     (row,) = api.get(REGISTRATIONS).json()["results"]
     assert 3580 < row.pop("expires_s") <= 3590
@@ -59,6 +67,9 @@ def test_a_live_registration_is_shown_with_all_that_is_known(
         "path": "<sip:edge;lr>",
         "instance_id": "<urn:uuid:1>",
         "reg_id": 1,
+        "has_flow": True,
+        "pub_gruu": "sip:1001@example.com;gr=urn:uuid:1",
+        "temp_gruu": "sip:tgruu.x@example.com;gr",
         "refresh_count": 3,
     }
     assert api.get(f"{REGISTRATIONS}{binding.binding_id}/").json()["id"] == row["id"]

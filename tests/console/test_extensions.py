@@ -103,6 +103,34 @@ def test_the_page_says_how_the_extension_is_doing(
     assert "Online on 1 device, 2 contacts." in as_admin.get(address).content.decode()
 
 
+def test_the_page_shows_the_way_back_to_a_phone_as_text(
+    as_admin: Client, ann: NewPeer, register: Callable[..., Binding]
+) -> None:
+    address = f"/extensions/{ann.peer.extension_id}/"
+    register(ann.peer)
+    assert "Path" not in as_admin.get(address).content.decode()
+    register(
+        ann.peer,
+        contact="sip:1001@10.0.0.1",
+        path="<sip:edge.example.net;lr>",
+        instance_id="<urn:uuid:<script>>",
+        reg_id=2,
+        flow="worker/7",
+        pub_gruu="sip:1001@example.com;gr=urn:uuid:1",
+        temp_gruu="sip:tgruu.x@example.com;gr",
+    )
+    page = as_admin.get(address).content.decode()
+    for shown in (
+        "&lt;sip:edge.example.net;lr&gt;",
+        "&lt;urn:uuid:&lt;script&gt;&gt;",
+        "flow 2",
+        "the registration ends with it",
+        "sip:1001@example.com;gr=urn:uuid:1",
+        "sip:tgruu.x@example.com;gr",
+    ):
+        assert shown in page
+
+
 def test_editing_changes_the_name(as_admin: Client, ann: NewPeer) -> None:
     answer = as_admin.post(f"/extensions/{ann.peer.extension_id}/edit/", {"display_name": "Ann Smith"})
     assert answer.status_code == 302
@@ -153,12 +181,13 @@ def test_a_device_is_added_set_and_removed(as_admin: Client, ann: NewPeer) -> No
         "enabled": "on",
         "max_contacts": "2",
         "when_full": "reject",
+        "accepts_no_qop": "on",
         "min_expires_s": "",
         "max_expires_s": "",
     }
     assert as_admin.post(f"/devices/{device.pk}/edit/", sent).status_code == 302
     device.refresh_from_db()
-    assert (device.max_contacts, device.when_full) == (2, "reject")
+    assert (device.max_contacts, device.when_full, device.accepts_no_qop) == (2, "reject", True)
     wrong = as_admin.post(
         f"/devices/{device.pk}/edit/", {**sent, "min_expires_s": "90", "max_expires_s": "60"}
     )

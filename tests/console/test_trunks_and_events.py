@@ -114,6 +114,55 @@ def test_settings_save_the_domain_or_say_what_is_wrong(as_admin: Client, domain:
     assert "must rise in that order" in wrong.content.decode()
 
 
+def test_settings_explain_and_save_how_the_domain_registers(as_admin: Client, domain: Domain) -> None:
+    page = as_admin.get("/settings/").content.decode()
+    for explained in ("423", "CSeq", "RFC 5626", "loopback", "where calls go", "told in every answer"):
+        assert explained in page
+    sent = {
+        "digest_order": "md5_only",
+        "min_expires_s": 30,
+        "default_expires_s": 600,
+        "max_expires_s": 900,
+        "raise_brief": "on",
+        "strict_cseq": "on",
+        "any_contact": "on",
+        "edge_proxies": "192.0.2.10, ::ffff:198.51.100.0/124\n192.0.2.10",
+        "service_routes": " <sip:p1.example.com;lr> \n\n<sip:p2.example.com;lr>",
+    }
+    assert as_admin.post("/settings/domain/", sent).status_code == 302
+    domain.refresh_from_db()
+    assert (domain.raise_brief, domain.strict_cseq, domain.outbound, domain.any_contact) == (
+        True,
+        True,
+        False,
+        True,
+    )
+    assert domain.edge_proxies == "192.0.2.10/32\n198.51.100.0/28"
+    assert domain.service_routes == "<sip:p1.example.com;lr>\n<sip:p2.example.com;lr>"
+
+
+@pytest.mark.parametrize(
+    ("field", "typed", "problem"),
+    [
+        ("edge_proxies", "192.0.2.1/28", "192.0.2.1/28 is not an address or network"),
+        ("edge_proxies", "proxy.example.com", "is not an address or network"),
+        ("edge_proxies", "\n".join(f"192.0.2.{number}" for number in range(40)), "at most 32"),
+        ("service_routes", "sip:p1.example.com;lr", "is not a route"),
+        ("service_routes", "<sip:p1.example.com>", "is not a route"),
+        ("service_routes", "<sip:p1;lr>, <sip:p2;lr>", "is not a route"),
+    ],
+)
+def test_settings_say_what_is_no_network_or_route(
+    field: str, typed: str, problem: str, as_admin: Client, domain: Domain
+) -> None:
+    sent = {"digest_order": "md5_first", "min_expires_s": 30, "default_expires_s": 600, "max_expires_s": 900}
+    page = as_admin.post("/settings/domain/", {**sent, field: typed}).content.decode()
+    assert problem in page
+    assert f'id="id_{field}_error"' in page
+    domain.refresh_from_db()
+    assert getattr(domain, field) == ""
+
+
 def test_a_supervisor_changes_their_own_password(as_supervisor: Client) -> None:
     new = "another long sentence"
     sent = {"old_password": "correct horse battery", "new_password1": new, "new_password2": new}

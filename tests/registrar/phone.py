@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from itertools import count
 
 from apps.sip.digest import Algorithm, DigestCredentials, expected_response, ha1
+from apps.sipserver.addresses import format_address
 
 _serial = count(1)
 
@@ -59,7 +60,7 @@ class Phone:
 
     @property
     def contact(self) -> str:
-        return f"<sip:{self.username}@{self.source[0]}:{self.source[1]}>"
+        return f"<sip:{self.username}@{format_address(self.source)}>"
 
     def register(
         self,
@@ -80,7 +81,7 @@ class Phone:
         uri = request_uri or f"sip:{self.domain}"
         lines = [
             f"{method} {uri} SIP/2.0",
-            f"Via: SIP/2.0/UDP {self.source[0]}:{self.source[1]};rport;branch={branch or f'z9hG4bK{next(_serial)}'}",
+            f"Via: SIP/2.0/UDP {format_address(self.source)};rport;branch={branch or f'z9hG4bK{next(_serial)}'}",
             "Max-Forwards: 70",
             f"From: <{aor}>;tag=f1",
             f"To: {to or f'<{aor}>'}",

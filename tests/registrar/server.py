@@ -1,15 +1,19 @@
 """The real SIP server as processes of its own, and clients that speak to it over real sockets."""
 
 import asyncio
+import contextlib
 import os
 import re
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Protocol
 
+from apps.sipserver.addresses import format_address
 from tests.registrar.conftest import url_of_test_database
 from tests.registrar.phone import Phone, Reply, read_reply
 
@@ -22,7 +26,7 @@ Address = tuple[str, int]
 
 
 @contextmanager
-def sip_server(address: Address, workers: int) -> Iterator[subprocess.Popen[bytes]]:
+def sip_server(address: Address, workers: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
     """`manage.py sipserver` on the test database; stopped in order at the end."""
     environ = {**os.environ, "DATABASE_URL": url_of_test_database(), "PYTHONWARNINGS": "default"}
     with TemporaryFile() as log:
@@ -32,9 +36,10 @@ def sip_server(address: Address, workers: int) -> Iterator[subprocess.Popen[byte
                 "manage.py",
                 "sipserver",
                 "--bind",
-                f"{address[0]}:{address[1]}",
+                format_address(address),
                 "--workers",
                 str(workers),
+                *options,
             ],
             cwd=PROJECT_DIR,
             env=environ,
@@ -59,6 +64,10 @@ def worker_pids(server: subprocess.Popen[bytes]) -> list[int]:
     return [int(pid) for pid in re.findall(r"\d+", found.stdout)]
 
 
+class Client(Protocol):
+    async def request(self, data: bytes) -> Reply: ...
+
+
 class UdpClient(asyncio.DatagramProtocol):
     """One phone's socket: sends a request and repeats it until its answer comes (RFC 3261 §17.1.2)."""
 
@@ -69,10 +78,10 @@ class UdpClient(asyncio.DatagramProtocol):
     async def open(cls, server: Address) -> "UdpClient":
         loop = asyncio.get_running_loop()
         transport, client = await loop.create_datagram_endpoint(
-            cls, remote_addr=server, local_addr=("127.0.0.1", 0)
+            cls, remote_addr=server, local_addr=("::1" if ":" in server[0] else "127.0.0.1", 0)
         )
         client.transport = transport
-        client.address = transport.get_extra_info("sockname")
+        client.address = transport.get_extra_info("sockname")[:2]
         return client
 
     transport: asyncio.DatagramTransport
@@ -101,7 +110,7 @@ class UdpClient(asyncio.DatagramProtocol):
                 return reply
         raise AssertionError(f"no answer to CSeq {cseq} of {call_id}")
 
-    async def register(self, phone: Phone, *args: object, **kwargs: object) -> Reply:
+    async def register(self: "Client", phone: Phone, *args: object, **kwargs: object) -> Reply:
         """The REGISTER, with another try for each fresh challenge (a nonce may be stale)."""
         reply = await self.request(phone.register(*args, **kwargs))  # type: ignore[arg-type]
         for _ in range(3):
@@ -110,3 +119,41 @@ class UdpClient(asyncio.DatagramProtocol):
             phone.read_challenge(reply)
             reply = await self.request(phone.register(*args, **kwargs))  # type: ignore[arg-type]
         return reply
+
+
+class StreamClient:
+    """A phone's connection. It reads answers by their Content-Length, and tells the server's close as None."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.address: Address = writer.get_extra_info("sockname")[:2]
+
+    @classmethod
+    async def open(cls, server: Address, tls: ssl.SSLContext | None = None) -> "StreamClient":
+        for _ in range(REPEATS):
+            try:
+                return cls(*await asyncio.open_connection(*server, ssl=tls))
+            except ConnectionRefusedError:  # no server yet
+                await asyncio.sleep(ANSWER_WITHIN_S)
+        raise AssertionError(f"nobody listens on {server}")
+
+    async def request(self, data: bytes) -> Reply:
+        self.writer.write(data)
+        reply = await self.read()
+        assert reply is not None
+        return reply
+
+    async def read(self) -> Reply | None:
+        try:
+            async with asyncio.timeout(READY_WITHIN_S):
+                head = await self.reader.readuntil(b"\r\n\r\n")
+        except (asyncio.IncompleteReadError, ConnectionResetError):
+            return None
+        return read_reply(head)
+
+    async def close(self) -> None:
+        self.writer.close()
+        with contextlib.suppress(OSError):
+            await self.writer.wait_closed()
+
+    register = UdpClient.register

@@ -32,6 +32,20 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert config.debug is False
 
 
+def test_tls_is_off_until_it_has_an_address() -> None:
+    assert load_config({}).sips is None
+    assert load_config({"REGISTRAR_SIPS": "[::]:5061"}).sips == ("::", 5061)
+
+
+def test_a_certificate_needs_its_key_and_both_may_be_relative_to_the_project() -> None:
+    given = {"REGISTRAR_TLS_CERTIFICATE": "tls/chain.pem", "REGISTRAR_TLS_KEY": "/etc/key.pem"}
+    config = load_config(given)
+    assert (config.tls_certificate, config.tls_key) == (PROJECT_DIR / "tls/chain.pem", Path("/etc/key.pem"))
+    for name in given:
+        with pytest.raises(ConfigError, match="is not set"):
+            load_config({name: given[name]})
+
+
 def test_an_empty_value_counts_as_unset() -> None:
     config = load_config({"REGISTRAR_HTTP": "", "DATABASE_URL": " ", "REGISTRAR_DOMAIN": ""})
 
@@ -57,6 +71,8 @@ def test_an_ipv6_address_is_written_in_brackets() -> None:
         ("REGISTRAR_HTTP", "::1:8000"),
         ("REGISTRAR_SIP", "registrar.example.com:5060"),
         ("REGISTRAR_SIP", "0.0.0.0"),
+        ("REGISTRAR_SIPS", "5061"),
+        ("REGISTRAR_SIPS", "sip.example.com:5061"),
         ("REGISTRAR_SIP_WORKERS", "0"),
         ("REGISTRAR_SIP_WORKERS", "65"),
         ("REGISTRAR_SIP_WORKERS", "two"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from apps.sip.contact import STAR, Contact, ContactError, parse_contacts, parse_expires
+from apps.sip.uri import uris_equal
 
 
 def contacts(*values: str) -> tuple[Contact, ...]:
@@ -52,8 +53,13 @@ def test_c07_question_mark_without_brackets_is_refused() -> None:
     assert contact("<sip:user@example.com?Route=%3Csip:sip.example.com%3E>").uri is not None
 
 
-def test_c14_escaped_nul_in_a_contact_is_refused() -> None:
-    assert why("<sip:%00@host5.example.com>") == "bad_contact"
+def test_c14_escaped_nuls_make_contacts_of_their_own() -> None:
+    one, two = contacts("<sip:%00@host5.example.com>", "<sip:%00%00@host5.example.com>")
+
+    assert (one.uri_text, two.uri_text) == ("sip:%00@host5.example.com", "sip:%00%00@host5.example.com")
+    assert one.uri is not None
+    assert two.uri is not None
+    assert not uris_equal(one.uri, two.uri)
 
 
 def test_c16_more_than_20_contacts_are_refused() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from apps.sip.message import parse_request
 from apps.sip.response import build_response
+from apps.sip.uri import address_of_record
 from tests.sip.messages import REQUEST_LINE, malformed, register, request
 
 
@@ -169,11 +170,14 @@ def test_c13_escapes_are_undone_once_in_the_user_and_never_in_the_method() -> No
 @pytest.mark.parametrize(
     "changed",
     [
-        {"To": "<sip:null-%00-null@example.com>"},
-        {"To": "<sip:a%0d%0ab@example.com>"},
         {"From": "<sip:a%ff@example.com>;tag=1"},
         {"To": '"\x01" <sip:a@example.com>'},
         {"To": '"\x85" <sip:a@example.com>'},
+        {"To": '"\\\x85" <sip:a@example.com>'},
+        {"To": "a\\\x01 <sip:a@example.com>"},
+        {"To": '"\U0010ff00" <sip:a@example.com>'},
+        {"To": "<sip:%F4%8F%BC%80@example.com>"},
+        {"Contact": '"\\\x00" <sip:a@example.com>'},
         {"Call_ID": "a\x00b"},
         {"Call_ID": "a b"},
         {"Call_ID": "ü"},
@@ -187,6 +191,24 @@ def test_c13_escapes_are_undone_once_in_the_user_and_never_in_the_method() -> No
 )
 def test_c14_control_characters_are_400(changed: dict[str, str]) -> None:
     assert malformed(register(**changed)).status == 400
+
+
+def test_c14_control_characters_the_grammar_allows_are_kept_out_of_every_text_and_echoed() -> None:
+    name = '"BEL:\\\x07 NUL:\\\x00 DEL:\\\x7f"'
+
+    read = request(register(To=f"{name} <sip:null-%00-null@example.com>", From="<sip:a%0d%0ab@h>;tag=1"))
+
+    assert read.to.uri is not None
+    assert not set("\0\r\n\x07\x7f") & set(read.to.text + (read.to.uri.user or ""))
+    assert address_of_record(read.to.uri) == "sip:null-%00-null@example.com"
+    answer = build_response(read, ("192.0.2.1", 5060), 404, "Not Found")
+    assert f"\r\nTo: {name} <sip:null-%00-null@example.com>;tag=".encode() in answer
+    assert b"\r\nFrom: <sip:a%0d%0ab@h>;tag=1\r\n" in answer
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+def test_c14_no_line_end_hides_behind_a_backslash(end: str) -> None:
+    assert malformed(register(To=f'"a\\{end}X: b" <sip:a@example.com>')).status == 400
 
 
 @pytest.mark.parametrize(
@@ -262,7 +284,7 @@ def test_message_without_its_empty_line_is_400() -> None:
         "REGISTER sip:user@example.com; lr SIP/2.0",
         "REGISTER example.com SIP/2.0",
         "REGI,STER sip:example.com SIP/2.0",
-        "REGISTER sip:a%00b@example.com SIP/2.0",
+        "REGISTER sip:example.com?Route=%3Csip:x%3E SIP/2.0",
     ],
 )
 def test_bad_request_lines_are_400(line: str) -> None:
@@ -294,6 +316,7 @@ def test_c33_c54_other_schemes_parse_with_no_uri() -> None:
         "sip:a@example.com?x=y",
         "<sip:a@ex ample.com>",
         "<sip:a@2001:db8::10>",
+        "Watson, Thomas <sip:t.watson@example.org>",
         "",
     ],
 )

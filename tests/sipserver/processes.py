@@ -1,10 +1,12 @@
 """Real worker and parent processes for the tests, ended with their block."""
 
 import asyncio
+import os
+import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ ECHO = ("--settings", "tests.sipserver.settings", "--application", "tests.sipser
 class Running:
     process: subprocess.Popen[str]
     address: Address
+    tls_address: Address | None = None
 
     async def ended(self, patience_s: float) -> int:
         """The exit code; TimeoutExpired when it does not come in time."""
@@ -27,7 +30,9 @@ class Running:
 
 
 @contextmanager
-def command(*arguments: str, pass_fds: tuple[int, ...] = ()) -> Iterator[subprocess.Popen[str]]:
+def command(
+    *arguments: str, pass_fds: tuple[int, ...] = (), environ: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
     """A management command as a child process; killed, should it still live at the end of the block."""
     process = subprocess.Popen(
         [sys.executable, "-m", "django", *arguments],
@@ -35,6 +40,7 @@ def command(*arguments: str, pass_fds: tuple[int, ...] = ()) -> Iterator[subproc
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         text=True,
+        env={**os.environ, **(environ or {})},
         pass_fds=pass_fds,
     )
     try:
@@ -54,9 +60,13 @@ def running_worker(sock: socket.socket, alive_fd: int) -> Iterator[Running]:
 
 
 @contextmanager
-def running_server(workers: int = 2) -> Iterator[Running]:
+def running_server(
+    *options: str, workers: int = 2, environ: Mapping[str, str] | None = None
+) -> Iterator[Running]:
     """`sipserver` with the echo application on a free port of 127.0.0.1."""
-    with command("sipserver", "--bind", "127.0.0.1:0", "--workers", str(workers), *ECHO) as process:
+    arguments = ("sipserver", "--bind", "127.0.0.1:0", "--workers", str(workers), *options, *ECHO)
+    with command(*arguments, environ=environ) as process:
         assert process.stdout is not None
-        line = process.stdout.readline()
-        yield Running(process, ("127.0.0.1", int(line.split(",")[0].rpartition(":")[2])))
+        ports = re.findall(r":(\d+)", process.stdout.readline())
+        udp, *tls = [("127.0.0.1", int(port)) for port in ports]
+        yield Running(process, udp, *tls)

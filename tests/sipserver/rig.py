@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator, Callable
+import ssl
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from apps.sipserver.events import Address, Application, Datagram, Receive, ReceivedEvent, Send, SipScope
@@ -73,20 +74,64 @@ class Recorder:
         return [event["datagrams"] for event in self.events if event["type"] == "sip.datagrams"]
 
     @property
+    def closed_flows(self) -> list[str]:
+        return [
+            flow for event in self.events if event["type"] == "sip.flows_closed" for flow in event["flows"]
+        ]
+
+    @property
     def datagrams(self) -> list[Datagram]:
         return [datagram for batch in self.batches for datagram in batch]
 
 
 @asynccontextmanager
-async def serving(application: Application, sock: socket.socket) -> AsyncIterator[SipServer]:
-    """A SipServer on `sock`, stopped in order at the end of the block."""
-    server = SipServer(application, sock)
+async def serving(
+    application: Application,
+    sock: socket.socket,
+    listening: Mapping[socket.socket, ssl.SSLContext | None] | None = None,
+) -> AsyncIterator[SipServer]:
+    """A SipServer on these sockets, stopped in order at the end of the block."""
+    server = SipServer(application, sock, listening)
     task = asyncio.create_task(server.arun())
     try:
         yield server
     finally:
         server.stop()
         await asyncio.wait_for(task, PATIENCE_S)
+
+
+class StreamClient:
+    """A phone's connection; its waits end in TimeoutError, never in hanging."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+
+    @classmethod
+    async def open(cls, server: Address, tls: ssl.SSLContext | None = None) -> "StreamClient":
+        name = "localhost" if tls else None
+        return cls(*await asyncio.open_connection(*server, ssl=tls, server_hostname=name))
+
+    @property
+    def address(self) -> Address:
+        host, port = self.writer.get_extra_info("sockname")[:2]
+        return host, port
+
+    def say(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def hear(self, length: int, patience_s: float = PATIENCE_S) -> bytes:
+        return await asyncio.wait_for(self.reader.readexactly(length), patience_s)
+
+    async def hear_end(self, patience_s: float = PATIENCE_S) -> bytes:
+        """All until the server closes."""
+        with contextlib.suppress(ConnectionResetError):
+            return await asyncio.wait_for(self.reader.read(), patience_s)
+        return b""
+
+    async def close(self) -> None:
+        self.writer.close()
+        with contextlib.suppress(OSError):
+            await asyncio.wait_for(self.writer.wait_closed(), PATIENCE_S)
 
 
 async def until(condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from apps.sipserver.addresses import from_socket_address
-from apps.sipserver.events import Address, Receive, Send, SipScope
+from apps.sipserver.events import Address, Origin, Receive, Send, SipScope
 from apps.sipserver.inbox import MAX_BATCH
 from apps.sipserver.server import SipServer
 from apps.sipserver.sockets import open_udp_socket
@@ -46,9 +46,10 @@ async def test_the_scope_names_the_socket(sock: socket.socket) -> None:
     assert application.scopes == [
         {
             "type": "sip",
-            "asgi": {"version": "3.0", "spec_version": "1.0"},
+            "asgi": {"version": "3.0", "spec_version": "1.1"},
             "transport": "UDP",
             "server": sock.getsockname(),
+            "worker": server.worker,
             "counters": server.counters,
         }
     ]
@@ -237,7 +238,7 @@ async def test_a_dual_stack_socket_shows_ipv4_phones_as_ipv4_and_answers_both() 
             for phone in (old, new):
                 phone.say(b"hello")
                 assert await phone.hear() == b"hello"
-        assert [source for _, source in application.datagrams] == [old.address, new.address]
+        assert [source[:2] for _, source in application.datagrams] == [old.address, new.address]
         old.close()
         new.close()
 
@@ -329,3 +330,50 @@ async def test_a_cancelled_receive_loses_nothing(sock: socket.socket, client: Cl
             await asyncio.sleep(0.0005)
         await until(lambda: len(heard) == 200)
     assert heard == [b"%d" % number for number in range(200)]
+
+
+@pytest.mark.parametrize(
+    ("bound", "asked"),
+    [
+        ("0.0.0.0", "127.0.0.1"),
+        ("0.0.0.0", "127.0.0.2"),
+        ("::", "127.0.0.1"),
+        ("::", "127.0.0.2"),
+        ("::", "::1"),
+    ],
+)
+async def test_c24_the_answer_leaves_from_the_address_and_port_that_were_asked(
+    bound: str, asked: str
+) -> None:
+    application = Recorder(echo=True)
+    with open_udp_socket(bound, 0) as sock:
+        client = Client((asked, sock.getsockname()[1]), host=asked)
+        async with serving(application, sock) as server:
+            client.sock.connect(client.server)  # from here on the kernel drops what comes from elsewhere
+            client.sock.send(b"hello")
+            assert await client.hear() == b"hello"
+            assert server.counters.send_errors == 0
+        ((_, source),) = application.datagrams
+        assert source[:2] == client.address
+        client.close()
+
+
+async def test_c24_an_answer_to_another_port_leaves_from_the_same_address() -> None:
+    with open_udp_socket("0.0.0.0", 0) as sock:
+        asked = ("127.0.0.2", sock.getsockname()[1])
+        speaker, listener = Client(asked), Client(asked)
+        listener.sock.connect(asked)
+
+        async def application(scope: SipScope, receive: Receive, send: Send) -> None:
+            while (event := await receive())["type"] != "sip.shutdown":
+                if event["type"] == "sip.datagrams":
+                    ((data, source),) = event["datagrams"]
+                    assert isinstance(source, Origin)
+                    there = source._replace(port=listener.address[1])
+                    await send({"type": "sip.send", "datagrams": [(data, there)]})
+
+        async with serving(application, sock):
+            speaker.say(b"to the port of the Via")
+            assert await listener.hear() == b"to the port of the Via"
+        speaker.close()
+        listener.close()

@@ -1,17 +1,21 @@
+import asyncio
 import os
 import signal
+import ssl
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from apps.sipserver.addresses import format_address
+from apps.sipserver.certificates import ensure_self_signed
 from apps.sipserver.events import Address
 from apps.sipserver.sockets import open_udp_socket
 from tests.sipserver.processes import ROOT, START_PATIENCE_S, Running, running_server
-from tests.sipserver.rig import PATIENCE_S, Client, until
+from tests.sipserver.rig import PATIENCE_S, Client, StreamClient, until
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +142,50 @@ def _is_free(address: Address) -> bool:
     except OSError:
         return False
     return True
+
+
+async def test_c27_the_udp_port_is_open_for_tcp_too(shared_server: Running) -> None:
+    asked = b"OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n"
+    client = await StreamClient.open(shared_server.address)
+    client.say(asked)
+    pid, _, said = (await client.hear(len(asked) + 2, START_PATIENCE_S)).partition(b" ")
+    assert pid.isdigit()
+    assert asked.startswith(said)
+    await client.close()
+
+
+async def test_sighup_gives_new_connections_the_new_certificate_and_drops_no_old_one(tmp_path: Path) -> None:
+    asked = b"OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n"
+    environ = {"SIP_TEST_TLS_FOLDER": str(tmp_path)}
+    with running_server("--tls-bind", "127.0.0.1:0", workers=1, environ=environ) as server:
+        assert server.tls_address is not None
+        old = await _over_tls(server.tls_address, asked)
+        (tmp_path / "self-signed.pem").unlink()
+        ensure_self_signed(tmp_path, ["localhost"])
+        server.process.send_signal(signal.SIGHUP)
+
+        async def served_anew() -> bool:
+            new = await _over_tls(server.tls_address or ("", 0), asked)
+            await new.close()
+            return _certificate_of(new) != _certificate_of(old)
+
+        async with asyncio.timeout(PATIENCE_S):
+            while not await served_anew():  # noqa: ASYNC110 - the server says nothing when it has read it
+                await asyncio.sleep(0.02)
+        old.say(asked)
+        await old.hear(len(asked), PATIENCE_S)
+        await old.close()
+
+
+async def _over_tls(address: Address, asked: bytes) -> StreamClient:
+    trusting = ssl.create_default_context()
+    trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
+    client = await StreamClient.open(address, trusting)
+    client.say(asked)
+    await client.hear(len(asked), START_PATIENCE_S)
+    return client
+
+
+def _certificate_of(client: StreamClient) -> bytes:
+    certificate: bytes = client.writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    return certificate

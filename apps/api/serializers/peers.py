@@ -30,6 +30,7 @@ class PeerSerializer(serializers.Serializer[Peer]):
     when_full = serializers.ChoiceField(WhenFull.choices)
     min_expires_s = serializers.IntegerField(allow_null=True, help_text="null: the domain's.")
     max_expires_s = serializers.IntegerField(allow_null=True, help_text="null: the domain's.")
+    accepts_no_qop = serializers.BooleanField(help_text="Whether digest without qop is accepted (RFC 2069).")
     state = serializers.ChoiceField(PeerState.choices)
     state_reason = serializers.SerializerMethodField(
         help_text="Why it is in this state, or why the latest attempt was refused; null: nothing to say."
@@ -64,6 +65,7 @@ class PeerSettings(StrictSerializer):
     when_full = serializers.ChoiceField(WhenFull.choices, required=False)
     min_expires_s = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=604_800)
     max_expires_s = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=604_800)
+    accepts_no_qop = serializers.BooleanField(required=False)
 
 
 class PeerCreate(PeerSettings):

@@ -28,9 +28,18 @@ class RegistrationSerializer(serializers.Serializer[Binding]):
     call_id = serializers.CharField()
     cseq = serializers.IntegerField()
     q = serializers.SerializerMethodField(help_text="0 to 1; null: not given, which means 1.")
-    path = serializers.CharField()
-    instance_id = serializers.CharField(allow_null=True)
-    reg_id = serializers.IntegerField(allow_null=True)
+    path = serializers.CharField(help_text="The proxies on the way to it, in order (RFC 3327); empty: none.")
+    instance_id = serializers.CharField(
+        allow_null=True, help_text="The device as it names itself (RFC 5626)."
+    )
+    reg_id = serializers.IntegerField(allow_null=True, help_text="Which of the device's flows this is.")
+    has_flow = serializers.SerializerMethodField(
+        help_text="Whether it came over a connection, with which it ends; false: over UDP."
+    )
+    pub_gruu = serializers.CharField(
+        allow_null=True, help_text="The device's public GRUU (RFC 5627); null: none."
+    )
+    temp_gruu = serializers.CharField(allow_null=True, help_text="The temporary GRUU given last.")
     registered_at = serializers.DateTimeField()
     refreshed_at = serializers.DateTimeField()
     refresh_count = serializers.IntegerField()
@@ -39,6 +48,9 @@ class RegistrationSerializer(serializers.Serializer[Binding]):
 
     def get_q(self, binding: Binding) -> float | None:
         return None if binding.q is None else binding.q / 1000
+
+    def get_has_flow(self, binding: Binding) -> bool:
+        return binding.flow is not None
 
     def get_expires_s(self, binding: Binding) -> int:
         remaining: timedelta = getattr(binding, "remaining")  # noqa: B009 - an annotation

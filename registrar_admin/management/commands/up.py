@@ -26,7 +26,7 @@ from apps.sipserver.supervisor import Child, ChildEvent, Supervisor
 from registrar_admin.config import PROJECT_DIR, Config, ensure_data_dir
 from registrar_admin.embedded_postgres import EmbeddedPostgres
 from registrar_admin.panel import log_dir, login_lines, panel
-from registrar_admin.ports import why_unusable
+from registrar_admin.ports import Transport, why_unusable
 from registrar_admin.postgres_home import EmbeddedPostgresError
 from registrar_admin.static_files import collect_if_changed
 
@@ -144,9 +144,14 @@ def _check_ports(config: Config) -> None:
     web = why_unusable("TCP", config.http_host, config.http_port)
     if web:
         raise CommandError(f"REGISTRAR_HTTP: {web}", returncode=WRONG_USE)
-    sip = why_unusable("UDP", config.sip_host, config.sip_port)
-    if sip:
-        raise CommandError(f"REGISTRAR_SIP: {sip}", returncode=WRONG_USE)
+    transports: tuple[Transport, ...] = ("UDP", "TCP")
+    for transport in transports:
+        sip = why_unusable(transport, config.sip_host, config.sip_port)
+        if sip:
+            raise CommandError(f"REGISTRAR_SIP: {sip}", returncode=WRONG_USE)
+    sips = config.sips and why_unusable("TCP", *config.sips)
+    if sips:
+        raise CommandError(f"REGISTRAR_SIPS: {sips}", returncode=WRONG_USE)
 
 
 def _wait_for_database(config: Config) -> None:

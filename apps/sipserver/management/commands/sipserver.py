@@ -1,46 +1,60 @@
-"""`manage.py sipserver`: bind the SIP socket once, and keep N workers reading it."""
+"""`manage.py sipserver`: bind the SIP sockets once, and keep N workers reading them."""
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import socket
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apps.sipserver.addresses import AddressError, format_address, from_socket_address, parse_address
-from apps.sipserver.sockets import open_udp_socket
+from apps.sipserver.certificates import ensure_self_signed
+from apps.sipserver.events import Address
+from apps.sipserver.sockets import open_listening_socket, open_sip_sockets
 from apps.sipserver.supervisor import ChildEvent, Supervisor
-from apps.sipserver.workers import STOP_WITHIN_S, worker_children
+from apps.sipserver.tls import Certificate, CertificateError, server_context
+from apps.sipserver.workers import STOP_WITHIN_S, Sockets, worker_children
 
 WRONG_USE = 2
 
 
 class Command(BaseCommand):
-    help = "Receive SIP over UDP: one socket, several worker processes."
+    help = "Receive SIP over UDP and TCP, and over TLS if asked to: shared sockets, several worker processes."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--bind", metavar="HOST:PORT", default=settings.SIP_BIND)
+        parser.add_argument("--tls-bind", metavar="HOST:PORT", default=settings.SIPS_BIND)
         parser.add_argument("--workers", type=int, metavar="N", default=settings.SIP_WORKERS)
         parser.add_argument("--application", metavar="MODULE:NAME", help="default: ASGI_APPLICATION")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["workers"] < 1:
             raise CommandError("--workers: at least 1 is needed", returncode=WRONG_USE)
-        with _bound(options["bind"]) as sock:
-            where = format_address(from_socket_address(sock.family, sock.getsockname()))
-            self._tell(f"SIP on UDP {where}, {options['workers']} workers")
-            sys.exit(self._supervise(sock, options["workers"], options["application"]))
+        further = ["--application", options["application"]] if options["application"] else []
+        if options["tls_bind"]:
+            certificate = _certificate()
+            further += ["--tls-certificate", str(certificate.chain), "--tls-key", str(certificate.key)]
+        with _bound(options["bind"], options["tls_bind"]) as sockets:
+            tls = f", TLS {_where(sockets.tls)}" if sockets.tls else ""
+            self._tell(f"SIP on UDP and TCP {_where(sockets.udp)}{tls}, {options['workers']} workers")
+            sys.exit(self._supervise(sockets, options["workers"], further))
 
-    def _supervise(self, sock: socket.socket, workers: int, application: str | None) -> int:
-        further = ["--application", application] if application else []
+    def _supervise(self, sockets: Sockets, workers: int, further: list[str]) -> int:
         alive_fd, lifeline_fd = os.pipe()  # the second is held open, never written, never inherited
         try:
-            children = worker_children(sock, workers, alive_fd, os.environ, further)
-            return Supervisor(children, self._tell_event, stop_within_s=STOP_WITHIN_S).run()
+            children = worker_children(sockets, workers, alive_fd, os.environ, further)
+            supervisor = Supervisor(
+                children, self._tell_event, stop_within_s=STOP_WITHIN_S, passed_on=[signal.SIGHUP]
+            )
+            return supervisor.run()
         finally:
             os.close(lifeline_fd)
             os.close(alive_fd)
@@ -58,12 +72,44 @@ class Command(BaseCommand):
         self.stdout.flush()
 
 
-def _bound(bind: str) -> socket.socket:
+def _certificate() -> Certificate:
+    """The one of the settings, or our own; one that cannot be used must fail here, not in each worker."""
+    chain, key = settings.SIP_TLS_CERTIFICATE, settings.SIP_TLS_KEY
     try:
-        host, port = parse_address(bind)
-        return open_udp_socket(host, port)
+        if chain is None or key is None:
+            certificate = ensure_self_signed(Path(settings.SIP_TLS_FOLDER), settings.SIP_TLS_NAMES)
+        else:
+            certificate = Certificate(chain, key)
+        server_context(certificate)
+    except (CertificateError, OSError) as error:
+        raise CommandError(f"TLS certificate: {error}", returncode=WRONG_USE) from error
+    return certificate
+
+
+@contextlib.contextmanager
+def _bound(bind: str, tls_bind: str | None) -> Iterator[Sockets]:
+    with contextlib.ExitStack() as stack:
+        transport, where = "UDP", bind
+        try:
+            pair = open_sip_sockets(*_address("--bind", bind))
+            udp, tcp = (stack.enter_context(sock) for sock in pair)
+            tls = None
+            if tls_bind:
+                transport, where = "TLS", tls_bind
+                tls = stack.enter_context(open_listening_socket(*_address("--tls-bind", tls_bind)))
+        except OSError as error:
+            reason = error.strerror or str(error)
+            message = f"cannot listen on {error.filename or transport} {where}: {reason}"
+            raise CommandError(message, returncode=WRONG_USE) from error
+        yield Sockets(udp, tcp, tls)
+
+
+def _address(option: str, text: str) -> Address:
+    try:
+        return parse_address(text)
     except AddressError as error:
-        raise CommandError(f"--bind: {error}", returncode=WRONG_USE) from error
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise CommandError(f"cannot listen on UDP {bind}: {reason}", returncode=WRONG_USE) from error
+        raise CommandError(f"{option}: {error}", returncode=WRONG_USE) from error
+
+
+def _where(sock: socket.socket) -> str:
+    return format_address(from_socket_address(sock.family, sock.getsockname()))

@@ -1,0 +1,75 @@
+"""The 200 of a REGISTER (RFC 3261 §10.3 step 8) with what its extensions add. Pure.
+
+Must not decide: it says what is stored.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from apps.registrar import outcomes
+from apps.registrar.bindings import StoredBinding
+from apps.registrar.decisions import Answer, Registration
+from apps.registrar.outbound import PathValues
+from apps.sip.message import Request
+from apps.sip.params import LENIENT_PARAM, find_param
+from apps.sip.response import sip_date
+
+SUPPORTED_TAGS: Final = frozenset({"path", "outbound", "gruu"})
+SUPPORTED: Final = ("Supported", ", ".join(sorted(SUPPORTED_TAGS)))
+# How often a phone sends on its connection; idle ones are closed much later (RFC 5626 §4.4, RFC 6223 §4.4).
+FLOW_TIMER_S: Final = 120
+KEEP_S: Final = 30
+
+
+def ok_answer(
+    registration: Registration, bindings: Sequence[StoredBinding], path: PathValues, *, outbound: bool
+) -> Answer:
+    """All current bindings with what is left of each, the Path as it came, the service route, and the time."""
+    headers = [("Contact", contact_value(binding, registration)) for binding in bindings]
+    headers += [("Path", value) for value in path]
+    headers += [("Service-Route", route) for route in registration.domain.service_routes]
+    if outbound:
+        headers += [("Require", "outbound"), SUPPORTED]
+        # Only where a keep-alive is answered: over a connection (CRLF), not over UDP (STUN).
+        headers += [("Flow-Timer", str(FLOW_TIMER_S))] if registration.flow else []
+    headers.append(("Date", sip_date(int(registration.now.timestamp()))))
+    return Answer(outcomes.OK, headers, keep_s=KEEP_S if _asks_for_keep(registration) else None)
+
+
+def answering_keep(request: Request, keep_s: int | None) -> Request:
+    """The request as its answer repeats it: the top Via's keep with our seconds (RFC 6223 §4.3)."""
+    if keep_s is None:
+        return request
+    top, *others = request.vias
+    sent_by, semicolon, params = top.text.partition(";")
+    text = sent_by + LENIENT_PARAM.sub(
+        lambda match: f";keep={keep_s}" if match.group(1).lower() == "keep" else match.group(),
+        semicolon + params,
+    )
+    return replace(request, vias=(replace(top, text=text), *others))
+
+
+def contact_value(binding: StoredBinding, registration: Registration) -> str:
+    """C79: after the URI only q, expires, +sip.instance, reg-id, and GRUUs for who understands them."""
+    value = f"<{binding.contact}>"
+    if binding.q is not None:
+        value += f";q={_q_text(binding.q)}"
+    value += f";expires={binding.expires_s(registration.now)}"
+    if binding.instance_id is not None:
+        value += f';+sip.instance="{binding.instance_id}"'
+    if binding.reg_id is not None:
+        value += f";reg-id={binding.reg_id}"
+    if registration.supports("gruu"):
+        value += f';pub-gruu="{binding.pub_gruu}"' if binding.pub_gruu else ""
+        value += f';temp-gruu="{binding.temp_gruu}"' if binding.temp_gruu else ""
+    return value
+
+
+def _asks_for_keep(registration: Registration) -> bool:
+    """RFC 6223 §4.3: the phone offers keep-alives, and this connection would answer them."""
+    return registration.flow is not None and find_param(registration.request.vias[0].params, "keep") == ""
+
+
+def _q_text(thousandths: int) -> str:
+    return f"{thousandths / 1000:.3f}".rstrip("0").rstrip(".")

@@ -1,0 +1,61 @@
+"""Which contacts a phone may register: none that would turn calls inward or against everybody. Pure.
+
+A host name is not resolved: the name of a private place is refused only where the name itself says so. own_hosts
+holds addresses in their shortest form and lower-case names.
+"""
+
+import ipaddress
+import re
+from collections.abc import Container
+from typing import Final
+
+from apps.sip.uri import SipUri
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# 127.1, 0x7f.1, 2130706433: no host names (RFC 3261 §25.1 toplabel), but a resolver makes addresses of them.
+_NUMBER_IN_DISGUISE: Final = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
+_BROADCAST: Final = ipaddress.IPv4Address("255.255.255.255")
+
+
+def contact_allowed(uri: SipUri, source_host: str, own_hosts: Container[str]) -> bool:
+    """Whether calls may be sent to this contact. The packet's own source always may, whatever it is (F37)."""
+    hosts = [uri.host]
+    hosts += [value for name, value in uri.params if name == "maddr" and value]
+    return all(_host_allowed(host, source_host, own_hosts) for host in hosts)
+
+
+def _host_allowed(host: str, source_host: str, own_hosts: Container[str]) -> bool:
+    host, source = host.lower().rstrip("."), _address(source_host)
+    address = _address(host)
+    if address is None:
+        inward = host == "localhost" or host.endswith(".localhost")
+        return not (inward or host in own_hosts or _NUMBER_IN_DISGUISE.fullmatch(host))
+    if address == source or _points_inward(address):
+        return address == source
+    return str(address) not in own_hosts or _is_this_machine(source, own_hosts)
+
+
+def _is_this_machine(source: IPAddress | None, own_hosts: Container[str]) -> bool:
+    """A softphone on our own machine names one of its addresses and sends from another."""
+    return source is not None and (source.is_loopback or str(source) in own_hosts)
+
+
+def _points_inward(address: IPAddress) -> bool:
+    return (
+        address.is_loopback
+        or address.is_unspecified
+        or address.is_link_local
+        or address.is_multicast
+        or address == _BROADCAST
+    )
+
+
+def _address(host: str) -> IPAddress | None:
+    """The address a host is written as, IPv4-mapped IPv6 as its IPv4; None for a name."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return mapped or address

@@ -1,0 +1,146 @@
+"""What holds for any bytes: at most one answer, well formed, to where the bytes came from, in bounded steps.
+
+Used by the Hypothesis tests and by the coverage-guided harness alike; a check that fails raises AssertionError.
+"""
+
+import re
+import sys
+from types import FrameType
+from typing import Final
+
+from apps.sip.contact import Contact, ContactError, Star, parse_contacts, parse_expires
+from apps.sip.digest import AuthorizationFault, DigestCredentials, expected_response, parse_authorization
+from apps.sip.message import Request, parse_request
+from apps.sip.uri import UriError, address_of_record, parse_sip_uri, uris_equal
+from tests.fuzz.registrar import MAX_CONTACTS, SOURCE, MemoryRegistrar
+
+# Of the server's own failures only these two are the request's fault; there is nothing to redirect to.
+SERVER_STATUSES: Final = {501, 505}
+# Calls of Python and C functions. The work grows with the message, up to its limits, and never faster.
+STEPS_AT_MOST: Final = 1_000
+STEPS_PER_BYTE: Final = 4
+# Everything but Via, From, To, Call-ID and CSeq, which are the request's own.
+ADDED_AT_MOST: Final = 2_048
+
+_STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2}) [^\r\n]+")
+# A control character is text only as a quoted pair (RFC 3261 §25.1), and a line end never is.
+_HEADER: Final = re.compile(r"[A-Za-z-]+: (?:[^\x00-\x08\x0a-\x1f\x7f]|\\[\x00-\x09\x0b\x0c\x0e-\x7f])*")
+_ECHOED: Final = ("Via", "From", "To", "Call-ID", "CSeq")
+
+
+def check_message(data: bytes) -> None:
+    """One datagram, from its bytes to its answer, and once more: the repeat gets the same answer or none better."""
+    registrar = MemoryRegistrar()
+    sent = registrar.answer(data)
+    request = parse_request(data)
+    if isinstance(request, Request):
+        _check_texts(request)
+    if sent is None:
+        assert not isinstance(request, Request), "a well-formed request got no answer"
+        return
+    response, (host, port) = sent
+    assert host == SOURCE[0], "an answer goes where the request came from"
+    assert 0 < port < 65536
+    check_response(response, data)
+    for bindings in registrar.bindings.values():
+        assert len(bindings) <= MAX_CONTACTS
+        for one in bindings:
+            assert one.expires_at > registrar.now
+            one.contact.encode()
+
+
+def check_response(response: bytes, request: bytes) -> int:
+    """Its status. The answer reads as SIP and says nothing the request did not put there."""
+    head, end, body = response.decode().partition("\r\n\r\n")
+    assert (end, body) == ("\r\n\r\n", ""), "one head, no body"
+    first, *lines = head.split("\r\n")
+    match = _STATUS_LINE.fullmatch(first)
+    assert match is not None, first
+    status = int(match[1])
+    assert status in {200, 202} or 400 <= status < 500 or status in SERVER_STATUSES, first
+    for line in lines:
+        assert _HEADER.fullmatch(line), line
+    names = [line.partition(":")[0] for line in lines]
+    assert names[0] == "Via"
+    assert names[-1] == "Content-Length"
+    assert all(names.count(name) <= 1 for name in ("From", "To", "Call-ID", "CSeq", "Content-Length"))
+    echoed = sum(len(line.encode()) for line, name in zip(lines, names, strict=True) if name in _ECHOED)
+    assert echoed <= len(request) + ADDED_AT_MOST, "an answer repeats no more than was sent"
+    assert b"SIP/2.0 " in response[:8]
+    assert parse_request(response).__class__ is not Request, "an answer must not read as a request"
+    return status
+
+
+def check_uri(text: str) -> None:
+    """A URI equals itself, and its address-of-record is its own."""
+    try:
+        uri = parse_sip_uri(text)
+    except UriError:
+        return
+    assert uris_equal(uri, uri)
+    aor = address_of_record(uri)
+    assert aor.isascii()
+    assert address_of_record(parse_sip_uri(aor)) == aor
+
+
+def check_contacts(text: str) -> None:
+    """Contacts, STAR or a ContactError; what was read lies within its limits."""
+    parse_expires(text)
+    try:
+        contacts = parse_contacts(text.split("\n"))
+    except ContactError:
+        return
+    if not isinstance(contacts, Star):
+        for contact in contacts:
+            _check_contact(contact)
+
+
+def check_authorization(text: str) -> None:
+    """Credentials, a fault or nothing; credentials can be tried."""
+    credentials = parse_authorization(text.split("\n"), "example.com")
+    if isinstance(credentials, AuthorizationFault):
+        assert credentials.why
+    elif isinstance(credentials, DigestCredentials):
+        assert credentials.realm == "example.com"
+        assert 0 <= credentials.nc < 2**32
+        assert re.fullmatch(
+            r"[0-9a-f]{32}|[0-9a-f]{64}", expected_response(credentials, "0" * 32, "REGISTER")
+        )
+
+
+def count_steps(data: bytes) -> int:
+    """Calls of Python and C functions until the answer is there: a measure that no busy machine changes."""
+    steps = 0
+
+    def count(frame: FrameType, event: str, argument: object) -> None:
+        nonlocal steps
+        if event in ("call", "c_call"):
+            steps += 1
+
+    registrar = MemoryRegistrar()
+    previous = sys.getprofile()
+    sys.setprofile(count)
+    try:
+        registrar.answer(data)
+    finally:
+        sys.setprofile(previous)
+    return steps
+
+
+def check_steps(data: bytes) -> None:
+    assert count_steps(data) <= STEPS_AT_MOST + STEPS_PER_BYTE * len(data)
+
+
+def _check_contact(contact: Contact) -> None:
+    assert contact.q is None or 0 <= contact.q <= 1000
+    assert contact.expires_s is None or 0 <= contact.expires_s < 2**32
+    assert contact.reg_id is None or (contact.instance_id is not None and 0 < contact.reg_id < 2**31)
+
+
+def _check_texts(request: Request) -> None:
+    """No text of a request can break a line, end a C string or fail to be stored."""
+    texts = [request.method, request.request_uri_text, request.call_id, request.from_.text, request.to.text]
+    texts += [text for header in request.headers for text in header]
+    for text in texts:
+        assert not {"\r", "\n", "\0"} & set(text), text
+        text.encode()

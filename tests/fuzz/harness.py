@@ -1,0 +1,38 @@
+#!/usr/bin/env python
+"""The coverage-guided harness: `./run fuzz [SECONDS]`, or by hand
+
+    python -m tests.fuzz.harness [libFuzzer options] CORPUS_FOLDER...
+
+Needs atheris (the extra `fuzz`; Linux only). An input is one datagram. One that begins with the byte 1, 2 or 3 is
+taken as a URI, as Contact lines or as Authorization lines besides: mutation then gets to them without a message around.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Final
+
+import atheris
+
+with atheris.instrument_imports(include=["apps"]):
+    from tests.fuzz import checks
+
+FIELDS: Final[dict[int, Callable[[str], None]]] = {
+    1: checks.check_uri,
+    2: checks.check_contacts,
+    3: checks.check_authorization,
+}
+
+
+def test_one_input(data: bytes) -> None:
+    checks.check_message(data)
+    if data[:1] and data[0] in FIELDS:
+        try:
+            text = data[1:].decode()
+        except UnicodeDecodeError:
+            return
+        FIELDS[data[0]](text)
+
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, test_one_input)
+    atheris.Fuzz()

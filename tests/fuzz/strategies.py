@@ -1,0 +1,64 @@
+"""Bytes for the Hypothesis tests: from pure noise to REGISTERs in which one thing is wrong."""
+
+from pathlib import Path
+from typing import Final
+
+from hypothesis import strategies as st
+
+from tests.sip.messages import HEADERS, REQUEST_LINE
+
+CORPUS_DIR: Final = Path(__file__).parent / "corpus"
+CORPUS: Final = tuple(sorted(path.read_bytes() for path in CORPUS_DIR.iterdir()))
+_WORDS: Final = (Path(__file__).parent / "sip.dict").read_text()
+WORDS: Final = tuple(
+    line[1:-1].encode().decode("unicode_escape").encode("latin-1")
+    for line in _WORDS.splitlines()
+    if line.startswith('"')
+)
+MORE_HEADERS: Final = {
+    "Authorization": 'Digest username="1001", realm="example.com", nonce="n", uri="sip:example.com", response="0"',
+    "Path": "<sip:edge.example.com;lr;ob>",
+    "Require": "path",
+    "Supported": "path, outbound, gruu",
+    "User-Agent": "Phone 1.0",
+    "Content-Type": "application/sdp",
+}
+
+_words = st.sampled_from(WORDS) | st.binary(max_size=8)
+# Not st.text(): its table of all characters takes seconds to make, on a machine that has not made it yet.
+_any_text = st.binary(max_size=60).map(lambda data: data.decode(errors="replace"))
+_spiced_text = st.lists(st.sampled_from('<>";,:=@ ?*\\%0aq.[]é\t'), max_size=40).map("".join)
+
+
+@st.composite
+def bent_messages(draw: st.DrawFn) -> bytes:
+    """A message of the corpus with pieces cut out, words put in, or the end of another one behind it."""
+    data = draw(st.sampled_from(CORPUS))
+    for _ in range(draw(st.integers(1, 4))):
+        start = draw(st.integers(0, len(data)))
+        end = start + draw(st.sampled_from([0, 0, 1, 2, 5, 40]))
+        data = data[:start] + draw(_words) + data[end:]
+    return data
+
+
+@st.composite
+def built_registers(draw: st.DrawFn) -> bytes:
+    """A REGISTER whose headers are dropped, doubled, re-ordered or filled with anything."""
+    headers = [*HEADERS.items(), *draw(st.lists(st.sampled_from([*MORE_HEADERS.items()]), max_size=3))]
+    for _ in range(draw(st.integers(1, 3))):
+        index = draw(st.integers(0, len(headers) - 1))
+        name, value = headers[index]
+        kind = draw(st.sampled_from(["drop", "double", "last", "fill", "fill", "word"]))
+        if kind == "double":
+            headers.insert(index, (name, value))
+        elif kind == "last":
+            headers.append(headers.pop(index))
+        elif kind == "fill":
+            headers[index] = name, draw(_any_text | _spiced_text)
+        elif kind == "word":
+            position = draw(st.integers(0, len(value)))
+            headers[index] = name, value[:position] + draw(_words).decode("latin-1") + value[position:]
+        elif len(headers) > 1:
+            del headers[index]
+    lines = [REQUEST_LINE, *(f"{name}: {value}" for name, value in headers)]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n"

@@ -1,0 +1,1 @@
+"""One module per client: how it is started, told what to do, and asked how it went."""

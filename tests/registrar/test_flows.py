@@ -1,0 +1,69 @@
+"""Connections that end take their bindings with them, at once and with that reason."""
+
+import datetime as dt
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.utils import timezone
+
+from apps.registrar.models import Binding, RegistrationEvent, WorkerHeartbeat
+from apps.registrar.sweeper import end_flows, end_flows_of_dead_workers
+from tests.registrar.conftest import Registrar
+from tests.registrar.phone import Phone
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@sync_to_async
+def flows() -> list[str | None]:
+    return list(Binding.objects.order_by("contact").values_list("flow", flat=True))
+
+
+@sync_to_async
+def ends() -> list[tuple[str, str]]:
+    rows = RegistrationEvent.objects.exclude(event="registered").order_by("event_id")
+    return list(rows.values_list("event", "reason"))
+
+
+async def bindings_over(registrar: Registrar, phone: Phone, *flows: str | None) -> None:
+    await registrar.register(phone, [f"<sip:1001@192.0.2.{number}>" for number, _ in enumerate(flows, 1)])
+    for number, flow in enumerate(flows, 1):
+        await Binding.objects.filter(contact=f"sip:1001@192.0.2.{number}").aupdate(flow=flow)
+
+
+async def test_closed_flows_end_their_bindings_and_no_others(registrar: Registrar, phone: Phone) -> None:
+    await bindings_over(registrar, phone, None, "w1/1", "w1/2", "w2/1")
+
+    changed = await end_flows(registrar.store, ["w1/1", "w2/1", "w9/9"])
+
+    assert await flows() == [None, "w1/2"]
+    assert await ends() == [("deactivated", "flow_closed")] * 2
+    assert changed == registrar.changed
+
+
+async def test_a_binding_that_expired_first_did_not_end_by_its_flow(
+    registrar: Registrar, phone: Phone
+) -> None:
+    await bindings_over(registrar, phone, "w1/1")
+    past = timezone.now() - dt.timedelta(hours=2)
+    await Binding.objects.aupdate(
+        registered_at=past, refreshed_at=past, expires_at=past + dt.timedelta(minutes=1)
+    )
+
+    await end_flows(registrar.store, ["w1/1"])
+
+    assert await ends() == [("expired", "expired")]
+
+
+async def test_flows_end_with_the_worker_that_held_them(registrar: Registrar, phone: Phone) -> None:
+    now = timezone.now()
+    for worker, age_s in (("host:7:ab", 1), ("host:8:cd", 60)):
+        seen_at = now - dt.timedelta(seconds=age_s)
+        await WorkerHeartbeat.objects.acreate(id=worker, bind="x", started_at=seen_at, seen_at=seen_at)
+    await bindings_over(registrar, phone, None, "host:7:ab/1", "host:8:cd/1", "never:seen/2")
+
+    await end_flows_of_dead_workers(registrar.store)
+    again = await end_flows_of_dead_workers(registrar.store)
+
+    assert await flows() == [None, "host:7:ab/1"]
+    assert again == set()

@@ -1,0 +1,132 @@
+"""A captured REGISTER is accepted never again; its honest repeat every time (RFC 3261 §17.2.2, RFC 7616 §5.5)."""
+
+import datetime as dt
+
+import pytest
+from asgiref.sync import sync_to_async
+from django.db.models import F
+
+from apps.registrar.models import Binding, NonceUse
+from apps.registrar.store import Store
+from tests.registrar.conftest import Registrar, url_of_test_database
+from tests.registrar.phone import Phone
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ATTACKER = ("198.51.100.66", 5060)
+
+
+@sync_to_async
+def rows() -> list[dict[str, object]]:
+    return [{**row} for row in Binding.objects.order_by("binding_id").values()]
+
+
+async def captured(registrar: Registrar, phone: Phone) -> tuple[bytes, bytes]:
+    """A REGISTER that was accepted, and its answer."""
+    await registrar.register(phone)
+    data = phone.register()
+    reply = await registrar.send(phone, data)
+    assert reply is not None
+    assert reply.status == 200
+    return data, reply.raw
+
+
+async def later(seconds: int) -> None:
+    await NonceUse.objects.aupdate(expires_at=F("expires_at") - dt.timedelta(seconds=seconds))
+
+
+MUTATIONS = {
+    "new contact": (b"Contact: <sip:1001@203.0.113.7:5062>", b"Contact: <sip:1001@198.51.100.66>"),
+    "another contact beside": (b"Contact: ", b"Contact: <sip:1001@198.51.100.66>\r\nContact: "),
+    "sign-off": (b"Content-Length: 0", b"Expires: 0\r\nContent-Length: 0"),
+    "new branch": (b"branch=z9hG4bK", b"branch=z9hG4bKnew"),
+    "new branch and contact": (b"branch=z9hG4bK", b"branch=z9hG4bKnew\r\nm: <sip:1001@198.51.100.66>\r\nX: "),
+    "new call": (b"Call-ID: ", b"Call-ID: new-"),
+    "new cseq": (b"CSeq: ", b"CSeq: 9"),
+    "higher nonce count": (b"nc=0000000", b"nc=0000001"),
+}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+async def test_c92_a_captured_register_with_anything_changed_is_not_accepted(
+    registrar: Registrar, phone: Phone, mutation: str
+) -> None:
+    data, _ = await captured(registrar, phone)
+    before = await rows()
+
+    reply = await registrar.send(phone, data.replace(*MUTATIONS[mutation], 1))
+
+    assert reply is not None
+    assert reply.status in {401, 482}
+    assert await rows() == before
+
+
+async def test_c42_c47_the_honest_repeat_is_accepted_every_time(registrar: Registrar, phone: Phone) -> None:
+    data, answer = await captured(registrar, phone)
+    before = await rows()
+
+    await later(31)
+    replies = [await registrar.send(phone, data) for _ in range(11)]
+
+    assert {reply.raw for reply in replies if reply} == {answer}
+    assert await rows() == before
+
+
+async def test_c92_the_same_bytes_after_32_seconds_are_a_replay(registrar: Registrar, phone: Phone) -> None:
+    data, _ = await captured(registrar, phone)
+    before = await rows()
+
+    await later(33)
+    reply = await registrar.send(phone, data)
+
+    assert reply is not None
+    assert reply.status in {401, 482}
+    assert await rows() == before
+
+
+async def test_c44_c92_another_worker_or_a_restarted_one_knows_a_repeat_from_a_replay(
+    registrar: Registrar, phone: Phone
+) -> None:
+    data, answer = await captured(registrar, phone)
+    before = await rows()
+    store = Store(url_of_test_database())
+    await store.open()
+    other = Registrar(store)
+
+    repeat = await other.send(phone, data)
+    replay = await other.send(phone, data.replace(*MUTATIONS["new contact"], 1))
+    await store.close()
+
+    assert repeat is not None
+    assert repeat.raw == answer
+    assert replay is not None
+    assert replay.status in {401, 482}
+    assert await rows() == before
+
+
+@pytest.mark.parametrize("source", [ATTACKER, ("203.0.113.7", 5999)])
+async def test_c93_the_same_bytes_from_another_source_are_not_accepted(
+    registrar: Registrar, phone: Phone, source: tuple[str, int]
+) -> None:
+    data, _ = await captured(registrar, phone)
+    before = await rows()
+
+    phone.source = source
+    reply = await registrar.send(phone, data)
+
+    assert reply is not None
+    assert reply.status in {401, 482}
+    assert await rows() == before
+
+
+async def test_c38_the_same_request_come_another_way_is_482_and_changes_nothing(
+    registrar: Registrar, phone: Phone
+) -> None:
+    data, _ = await captured(registrar, phone)
+    before = await rows()
+
+    reply = await registrar.send(phone, data.replace(b"branch=z9hG4bK", b"branch=z9hG4bKother", 1))
+
+    assert reply is not None
+    assert (reply.status, reply.contacts) == (482, [])
+    assert await rows() == before

@@ -20,7 +20,7 @@ from apps.registrar.consumers import RegistrarConsumer  # noqa: E402
 from apps.registrar.websocket import SipConsumer  # noqa: E402
 
 phones = path("sip", SipConsumer.as_asgi())  # type: ignore[arg-type]  # django-stubs know views only
-pages_router = URLRouter(websocket_urlpatterns)  # type: ignore[arg-type]
+pages_router = URLRouter(websocket_urlpatterns)
 # Cookies and sessions are for people; the look-ahead leaves the whole path to the inner router.
 pages = re_path(r"^(?=ws/)", AuthMiddlewareStack(pages_router))  # type: ignore[arg-type]
 

@@ -35,6 +35,9 @@ from apps.registrar.bindings import (
     NonceRecord,
 )
 from apps.registrar.outcomes import Outcome
+from apps.registrar.regevent.notify import sent_by
+from apps.registrar.regevent.subscription import Subscribing, subscribe
+from apps.registrar.regevent.values import Way
 from apps.registrar.rules import Answer, Registration, refusal_event, register, requested_aor
 from apps.registrar.store import Batch, Claimed, Directory, NonceCountTaken, Store
 from apps.registrar.triage import triage
@@ -70,7 +73,7 @@ class Received:
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
-    """A REGISTER that has to be looked up."""
+    """A REGISTER or SUBSCRIBE that has to be looked up."""
 
     received: Received
     domain: DomainPolicy
@@ -80,6 +83,10 @@ class Claimant:
     @property
     def claimed(self) -> Claimed:
         return self.domain.domain_id, self.claim.credentials.username
+
+    @property
+    def is_subscribe(self) -> bool:
+        return self.received.request.method == "SUBSCRIBE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +101,8 @@ class Chance:
 
 
 class BatchProcessor:
-    """Turns datagrams into answers over a Store. `changed` hears the peers of each commit. No contact may point at
-    `own_hosts`."""
+    """Turns datagrams into answers over a Store. `changed` hears the peers of each commit, `notified` that it queued
+    NOTIFYs. No contact may point at `own_hosts`. `server` is where subscribers find us, ("", 0) by our domain."""
 
     def __init__(
         self,
@@ -103,8 +110,12 @@ class BatchProcessor:
         chance: Chance,
         changed: Callable[[set[UUID]], None],
         own_hosts: frozenset[str] = frozenset(),
+        notified: Callable[[], None] = lambda: None,
+        server: Address = ("", 0),
     ) -> None:
         self.own_hosts = own_hosts
+        self.notified = notified
+        self.server = server
         self.store = store
         self.chance = chance
         self.changed = changed
@@ -185,11 +196,16 @@ class BatchProcessor:
             aors={claimant.aor for claimant in claimants if claimant.aor is not None},
             claims={claimant.claimed for claimant in claimants},
             nonces={claimant.claim.credentials.nonce for claimant in claimants},
+            subscribed_aors={
+                claimant.aor for claimant in claimants if claimant.is_subscribe and claimant.aor is not None
+            },
         ) as batch:
             deciding = _Deciding(self, batch)
             answers = [deciding.answer(claimant) for claimant in claimants]
             deciding.collect()
         self.changed(batch.changes.changed_peers())
+        if batch.notifies:
+            self.notified()
         return answers
 
     def _challenge(
@@ -215,6 +231,7 @@ class _Deciding:
         self.before = dict(batch.snapshot.bindings)
         self.bindings = dict(batch.snapshot.bindings)
         self.nonces = dict(batch.snapshot.nonces)
+        self.subscriptions = dict(batch.snapshot.subscriptions)
 
     def answer(self, claimant: Claimant) -> Datagram:
         request = claimant.received.request
@@ -231,7 +248,8 @@ class _Deciding:
             return _answer(claimant.received, Answer(outcomes.MERGED_REQUEST))
         if claimant.claim.nonce_expired or (record and record.nc >= claimant.claim.credentials.nc):
             return self._challenge(claimant, outcomes.STALE_NONCE, stale=True)
-        answer = self._register(claimant, account)
+        decide = self._subscribe if claimant.is_subscribe else self._register
+        answer = decide(claimant, account)
         self._remember(claimant, key, answer[0])
         return answer
 
@@ -297,6 +315,26 @@ class _Deciding:
             received.request, claimant.claim, claimant.domain, chance.nonce_key, received.source[0], now_s
         )
         return replace(answer, headers=[*answer.headers, *more]) if more else answer
+
+    def _subscribe(self, claimant: Claimant, account: Account) -> Datagram:
+        aor, received = claimant.aor or "", claimant.received
+        decision = subscribe(
+            Subscribing(
+                request=received.request,
+                account=account,
+                domain=claimant.domain,
+                aor=aor,
+                subscriptions=self.subscriptions.get(aor, ()),
+                # Where answers go: the same addresses get through to the phone.
+                way=Way(*way_back(received.request, received.origin)),
+                sent_by=sent_by(self.processor.server, claimant.domain.name, received.transport),
+                now=self.now,
+                new_id=self.processor.chance.new_id,
+            )
+        )
+        self.subscriptions[aor] = decision.subscriptions
+        self.batch.subscribed += decision.told
+        return _answer(received, decision.answer)
 
     def _remember(self, claimant: Claimant, key: bytes, response: bytes) -> None:
         credentials = claimant.claim.credentials

@@ -16,6 +16,10 @@ from django.conf import settings
 
 from apps.registrar.batches import BatchProcessor, Chance
 from apps.registrar.gruu import gruu_key
+from apps.registrar.regevent.notify import notify_key
+from apps.registrar.regevent.replies import read_replies
+from apps.registrar.regevent.sender import NotifySender
+from apps.registrar.regevent.store import NotifyQueue
 from apps.registrar.store import Store
 from apps.registrar.worker import DATABASE_TROUBLE, WEB_SOCKETS, WorkerTasks
 from apps.sip.uri import format_host
@@ -50,9 +54,10 @@ class RegistrarConsumer(AsyncConsumer):
         """Waits for the database: until it is there, no datagram is taken and nothing false is answered."""
         host, port = scope_server(self.scope)
         bind = f"{format_host(host)}:{port}" if host else WEB_SOCKETS
+        queue = NotifyQueue(notify_key(settings.SECRET_KEY), uuid4)
         delay_s = 0.1
         while True:
-            self.store = Store(settings.DATABASE_URL)
+            self.store = Store(settings.DATABASE_URL, queue)
             self.tasks = WorkerTasks(self.store, scope_worker(self.scope), bind)
             try:
                 await self.store.open()
@@ -64,6 +69,9 @@ class RegistrarConsumer(AsyncConsumer):
                 await self.store.close()
                 await asyncio.sleep(delay_s)
                 delay_s = min(delay_s * 2, 5)
+            except asyncio.CancelledError:  # the pool's own tasks would live on
+                await self.store.close()
+                raise
         chance = Chance(
             nonce_key(settings.SECRET_KEY),
             uuid4,
@@ -71,19 +79,30 @@ class RegistrarConsumer(AsyncConsumer):
             gruu_key(settings.SECRET_KEY),
         )
         own_hosts = frozenset({host, settings.SIP_PUBLIC_HOST} - WILDCARDS - {""})
-        self.processor = BatchProcessor(self.store, chance, self.tasks.changed, own_hosts)
+        self.notifies = NotifySender(
+            self.store.pool, queue, self.send, scope_worker(self.scope), datagrams=bool(host)
+        )
+        known_as = (host if host and host not in WILDCARDS else settings.SIP_PUBLIC_HOST or "", port)
+        self.processor = BatchProcessor(
+            self.store, chance, self.tasks.changed, own_hosts, self.notifies.wake, known_as
+        )
         self.tasks.start()
+        self.notifies.start()
 
     async def sip_datagrams(self, event: dict[str, Any]) -> None:
         answers = await self.processor.answers(event["datagrams"])
         if answers:
             await self.send({"type": "sip.send", "datagrams": answers})
+        replies = read_replies(self.notifies.queue.key, event["datagrams"])
+        if replies:
+            await self.notifies.take_replies(replies)
 
     async def sip_flows_closed(self, event: dict[str, Any]) -> None:
         """Bindings that came over these connections lead nowhere any more (RFC 5626 §7)."""
         self.tasks.flows_closed(event["flows"])
 
     async def sip_shutdown(self, event: dict[str, Any]) -> None:
+        await self.notifies.stop()
         await self.tasks.stop()
         await self.store.close()
         raise StopConsumer

@@ -7,8 +7,9 @@ so that no REGISTER decided before the change is committed after it.
 import datetime as dt
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from apps.extensions import services as directory
@@ -19,6 +20,9 @@ from apps.registrar import sql
 from apps.registrar.bindings import ChangeSet, StoredBinding, end_event
 from apps.registrar.models import Binding
 from apps.registrar.outcomes import EndReason
+from apps.registrar.regevent.notify import notify_key
+from apps.registrar.regevent.queue import PEER_ENDS
+from apps.registrar.regevent.store import NotifyQueue
 from apps.registrar.selectors import database_now
 
 
@@ -88,8 +92,12 @@ def _end(
         cursor.execute(sql.BINDINGS_OF_PEERS, {"peer_ids": list(peer_ids)})
         found = [StoredBinding(*row) for row in cursor.fetchall()]
         ended = [row for row in found if chosen(row)]
-        for statement, params in sql.write_statements(_end_all(ended, reason, database_now())):
+        now = database_now()
+        changes = _end_all(ended, reason, now)
+        for statement, params in sql.write_statements(changes):
             cursor.execute(statement, params)
+        gone = dict.fromkeys(peer_ids, PEER_ENDS[reason]) if reason in PEER_ENDS else {}
+        NotifyQueue(notify_key(settings.SECRET_KEY), uuid4).write_in_django(cursor, changes, now, gone)
         for payload in payloads({row.peer_id for row in ended}):
             cursor.execute(sql.NOTIFY, {"channel": REGISTRATIONS_CHANGED, "payload": payload})
     return ended

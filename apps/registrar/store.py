@@ -20,6 +20,9 @@ from psycopg_pool import AsyncConnectionPool
 from apps.registrar import sql
 from apps.registrar.bindings import Account, ChangeSet, DomainPolicy, Event, NonceRecord, StoredBinding
 from apps.registrar.outcomes import EventKind
+from apps.registrar.regevent.queue import cause_of
+from apps.registrar.regevent.store import NotifyQueue, subscriptions_of
+from apps.registrar.regevent.values import Subscribed, Subscription
 from apps.sip.digest import Algorithm
 
 DIGEST_ORDERS: Final[dict[str, tuple[Algorithm, ...]]] = {
@@ -55,20 +58,27 @@ class Snapshot:
     accounts: Mapping[Claimed, Account]
     bindings: Mapping[str, tuple[StoredBinding, ...]]
     nonces: Mapping[str, NonceRecord]
+    subscriptions: Mapping[str, tuple[Subscription, ...]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
 class Batch:
-    """An open transaction. Add to `changes`; written and committed when the context ends without an exception."""
+    """An open transaction. Add to `changes` and `subscribed`; written and committed, with the NOTIFYs that follow from
+    them, when the context ends without an exception. `notifies` then says whether there are any."""
 
     snapshot: Snapshot
     changes: ChangeSet = field(default_factory=ChangeSet)
+    subscribed: list[Subscribed] = field(default_factory=list)
+    notifies: bool = False
 
 
 class Store:
-    def __init__(self, conninfo: str) -> None:
+    """Without a queue nobody is told of changes."""
+
+    def __init__(self, conninfo: str, queue: NotifyQueue | None = None) -> None:
+        self.queue = queue
         self.pool: AsyncConnectionPool[AnyConnection] = AsyncConnectionPool(
-            conninfo, min_size=1, max_size=3, timeout=2, open=False, kwargs={"autocommit": True}
+            conninfo, min_size=1, max_size=4, timeout=2, open=False, kwargs={"autocommit": True}
         )
 
     async def open(self) -> None:
@@ -87,9 +97,16 @@ class Store:
 
     @asynccontextmanager
     async def batch(
-        self, *, aors: Iterable[str], claims: Iterable[Claimed], nonces: Iterable[str]
+        self,
+        *,
+        aors: Iterable[str],
+        claims: Iterable[Claimed],
+        nonces: Iterable[str],
+        subscribed_aors: Iterable[str] = (),
     ) -> AsyncIterator[Batch]:
-        """Locks the AORs, reads all the batch needs in one round trip, and writes and commits in another."""
+        """Locks the AORs, reads all the batch needs in one round trip, and writes and commits in another.
+
+        subscribed_aors: those of `aors` whose subscriptions are needed, too."""
         aors = list(aors)
         wanted = [{"domain_id": domain_id, "username": username} for domain_id, username in claims]
         async with self.pool.connection() as connection, connection.pipeline(), connection.transaction():
@@ -105,10 +122,11 @@ class Store:
                     accounts=_accounts(await accounts.fetchall()),
                     bindings=_bindings_by_aor(await bindings.fetchall()),
                     nonces={row[0]: NonceRecord(*row) for row in await records.fetchall()},
+                    subscriptions=await subscriptions_of(connection, subscribed_aors),
                 )
             )
             yield batch
-            await _write(connection, batch.changes)
+            await _write(connection, batch, self.queue)
 
     async def aors_with_expired(self, limit: int) -> list[str]:
         """The AORs of at most `limit` expired bindings, the longest expired first."""
@@ -134,7 +152,11 @@ class Store:
             await connection.execute(statement, params)
 
 
-async def _write(connection: AnyConnection, changes: ChangeSet) -> None:
+async def _write(connection: AnyConnection, batch: Batch, queue: NotifyQueue | None) -> None:
+    changes = batch.changes
+    cause = cause_of(changes, batch.subscribed)
+    # Asked before the rest is written, so that it costs no round trip of its own.
+    asked = await queue.take(connection, cause) if queue is not None else None
     refusals = [event for event in changes.events if event.event is EventKind.REFUSED]
     await _write_refusals(connection, refusals, undone=False)
     await _write_refusals(connection, changes.decoys, undone=True)
@@ -143,6 +165,8 @@ async def _write(connection: AnyConnection, changes: ChangeSet) -> None:
         cursor = await connection.execute(statement, params)
         if statement is sql.UPSERT_NONCES and len(await cursor.fetchall()) < len(changes.nonces):
             raise NonceCountTaken("a nonce count was taken meanwhile")
+    if queue is not None and asked is not None:
+        batch.notifies = await queue.write(connection, cause, asked, batch.snapshot.now)
 
 
 async def _write_refusals(connection: AnyConnection, events: list[Event], *, undone: bool) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 from apps.registrar import sql
 from apps.registrar.bindings import Event, StoredBinding, end_event
 from apps.registrar.outcomes import EndReason
+from apps.registrar.regevent.sql import END_FLOWS as END_SUBSCRIPTIONS_OF_FLOWS
 from apps.registrar.store import Store
 
 MOST_PER_SWEEP: Final = 500
@@ -34,11 +35,14 @@ async def sweep(store: Store) -> tuple[set[UUID], bool]:
 
 
 async def end_flows(store: Store, flows: Iterable[str]) -> set[UUID]:
-    """Ends the bindings of connections that are gone, in one transaction: the peers concerned.
+    """Ends the subscriptions and bindings of connections that are gone, the latter in one transaction: the peers
+    concerned.
 
     One that came over another connection meanwhile stays: it is looked at again under its AOR's lock.
     """
     closed = frozenset(flows)
+    if closed:
+        await store.execute(END_SUBSCRIPTIONS_OF_FLOWS, {"flows": list(closed)})
     aors = await store.aors_of_flows(closed)
     if not aors:
         return set()

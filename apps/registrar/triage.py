@@ -1,7 +1,7 @@
 """What needs no look-up is answered at once: RFC 3261 §8.2 and §10.3 steps 1 and 2, as a pure function.
 
-No I/O, no clock. Must not decide anything about bindings: a REGISTER for a domain of ours goes on to
-authentication.py and rules.py.
+No I/O, no clock. Must not decide anything about bindings: a REGISTER or SUBSCRIBE for a domain of ours goes on to
+authentication.py, then to rules.py or regevent/subscription.py.
 """
 
 import ipaddress
@@ -11,42 +11,55 @@ from typing import Final
 from apps.registrar import outcomes
 from apps.registrar.bindings import DomainPolicy
 from apps.registrar.outcomes import Outcome
+from apps.registrar.regevent.subscription import ALLOW_EVENTS, triage_subscribe
 from apps.registrar.rules import SUPPORTED_TAGS, Answer
 from apps.sip.contact import ContactError, parse_contacts
 from apps.sip.message import Request
 from apps.sip.uri import SipUri
 
-ALLOW: Final = ("Allow", "REGISTER, OPTIONS")
+ALLOW: Final = ("Allow", "REGISTER, OPTIONS, SUBSCRIBE")
 ACCEPT: Final = ("Accept", "application/sdp")
 KNOWN_METHODS: Final = frozenset(
-    {"INVITE", "BYE", "PRACK", "UPDATE", "INFO", "SUBSCRIBE", "NOTIFY", "MESSAGE", "REFER", "PUBLISH"}
+    {"INVITE", "BYE", "PRACK", "UPDATE", "INFO", "NOTIFY", "MESSAGE", "REFER", "PUBLISH"}
 )
+_HANDLED: Final = frozenset({"REGISTER", "OPTIONS", "SUBSCRIBE"})
 _UNDERSTOOD_TYPES: Final = frozenset({"application/sdp"})
 
 
 def triage(request: Request, domains: Mapping[str, DomainPolicy]) -> Answer | DomainPolicy:
-    """What needs no look-up is answered; a REGISTER for a domain of ours gives that domain (§8.2, §10.3 steps 1-2).
+    """What needs no look-up is answered; a REGISTER or SUBSCRIBE for a domain of ours gives that domain (§8.2, §10.3
+    steps 1-2).
 
     In the order of §8.2: method, Request-URI, Require, body. Max-Forwards, Proxy-Require, Route and Record-Route are a
     proxy's business and are not looked at.
     """
     if request.method == "CANCEL":
         return Answer(outcomes.NO_TRANSACTION)
-    if request.method not in {"REGISTER", "OPTIONS"}:
+    if request.method not in _HANDLED:
         known = request.method in KNOWN_METHODS
         return Answer(outcomes.METHOD_NOT_ALLOWED if known else outcomes.NOT_IMPLEMENTED, [ALLOW])
     if request.request_uri is None:
         return Answer(outcomes.UNSUPPORTED_SCHEME)
-    domain = domains.get(request.request_uri.host)
-    if domain is None and (request.method == "REGISTER" or _is_somebody_elsewhere(request.request_uri)):
+    domain = domains.get(_asked_host(request, request.request_uri))
+    if domain is None and (request.method != "OPTIONS" or _is_somebody_elsewhere(request.request_uri)):
         return Answer(outcomes.NOT_OUR_DOMAIN)
-    refusal = _not_understood(request)
+    refusal = _not_understood(request) or (
+        triage_subscribe(request) if request.method == "SUBSCRIBE" else None
+    )
     if refusal is not None:
         return refusal
     if request.method == "OPTIONS" or domain is None:
-        return Answer(outcomes.OK, [ALLOW, ACCEPT, ("Supported", ", ".join(sorted(SUPPORTED_TAGS)))])
+        supported = ("Supported", ", ".join(sorted(SUPPORTED_TAGS)))
+        return Answer(outcomes.OK, [ALLOW, ACCEPT, supported, ALLOW_EVENTS])
     malformed = _malformed(request)
     return domain if malformed is None else Answer(malformed)
+
+
+def _asked_host(request: Request, uri: SipUri) -> str:
+    """The domain asked for; within a dialog the Request-URI is our own Contact, and says nothing (§12.2.1.1)."""
+    if request.method == "SUBSCRIBE" and request.to.tag is not None and request.to.uri is not None:
+        return request.to.uri.host
+    return uri.host
 
 
 def _is_somebody_elsewhere(uri: SipUri) -> bool:

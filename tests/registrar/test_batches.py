@@ -323,10 +323,10 @@ async def test_c29_c30_c39_other_methods(registrar: Registrar, phone: Phone) -> 
         statuses[method] = (reply.status, reply.values("Allow"))
 
     assert statuses == {
-        "INVITE": (405, ["REGISTER, OPTIONS"]),
-        "FROB": (501, ["REGISTER, OPTIONS"]),
+        "INVITE": (405, ["REGISTER, OPTIONS, SUBSCRIBE"]),
+        "FROB": (501, ["REGISTER, OPTIONS, SUBSCRIBE"]),
         "CANCEL": (481, []),
-        "OPTIONS": (200, ["REGISTER, OPTIONS"]),
+        "OPTIONS": (200, ["REGISTER, OPTIONS, SUBSCRIBE"]),
     }
 
 

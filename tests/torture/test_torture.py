@@ -58,7 +58,7 @@ def test_torture_message_is_answered_as_the_table_says(listener: Listener, expec
     assert "received=127." in reply.headers[0][1]
     assert reply.headers[-1] == ("Content-Length", "0")
     if reply.status in {405, 501}:
-        assert reply.values("Allow") == ["REGISTER, OPTIONS"]
+        assert reply.values("Allow") == ["REGISTER, OPTIONS, SUBSCRIBE"]
 
 
 def test_ipv6_in_sdp_with_its_right_length_is_well_formed(listener: Listener) -> None:

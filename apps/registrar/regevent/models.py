@@ -12,6 +12,8 @@ from django.db.models import Q
 class RegSubscription(models.Model):
     """A dialog with a subscriber of an AOR's registrations, over when expires_at has passed."""
 
+    objects: ClassVar["models.Manager[RegSubscription]"] = models.Manager()
+
     subscription_id = models.UUIDField(primary_key=True)
     aor = models.TextField(db_collation="C")
     peer_id = models.UUIDField()
@@ -49,6 +51,8 @@ class RegSubscription(models.Model):
 
 class PendingNotify(models.Model):
     """A NOTIFY nobody has answered yet. attempts 0: not sent yet, and still to be replaced by a newer one."""
+
+    objects: ClassVar["models.Manager[PendingNotify]"] = models.Manager()
 
     branch = models.TextField(primary_key=True, db_collation="C")
     subscription_id = models.UUIDField()

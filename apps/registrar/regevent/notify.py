@@ -11,6 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from apps.registrar.regevent.values import CONTENT_TYPE, PACKAGE, EndOfSubscription, Subscription
+from apps.sip.uri import format_host
 
 # Long enough that a subscriber we had no room for does not come back at once.
 PROBATION_S: Final = 3600
@@ -56,6 +57,13 @@ def build_notify(
         f"Content-Length: {len(body)}",
     ]
     return ("\r\n".join(lines) + "\r\n\r\n").encode() + body
+
+
+def sent_by(server: tuple[str, int], domain: str, transport: str) -> str:
+    """Our host and port in Via and Contact: the domain where the server knows none. UDP and TCP share a port."""
+    host, port = server
+    name = format_host(host) if host else domain
+    return f"{name}:{port}" if port and transport in {"UDP", "TCP"} else name
 
 
 def own_contact(sent_by: str, transport: str) -> str:

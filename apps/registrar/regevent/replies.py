@@ -11,6 +11,7 @@ from apps.registrar.regevent.notify import is_our_branch
 from apps.sip.headers import read_head
 from apps.sip.params import FieldError, is_digits
 from apps.sip.via import parse_via
+from apps.sipserver.events import Datagram, Origin
 
 # Answers after which there is no subscription any more, not only no such request (RFC 5057 §5.1, RFC 6665 §4.2.2).
 FATAL: Final = frozenset({404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604})
@@ -55,6 +56,16 @@ def read_reply(key: bytes, data: bytes, host: str, flow: str | None) -> Reply | 
     if branch is None or not is_our_branch(key, branch, host):
         return None
     return Reply(branch, int(status), flow)
+
+
+def read_replies(key: bytes, datagrams: Iterable[Datagram]) -> list[Reply]:
+    """The answers to NOTIFYs of ours among what a batch brought."""
+    found = []
+    for data, origin in datagrams:
+        if is_reply(data):
+            flow = origin.flow if isinstance(origin, Origin) else None
+            found.append(read_reply(key, data, origin[0], flow))
+    return [reply for reply in found if reply is not None]
 
 
 def final_only(replies: Iterable[Reply]) -> dict[str, Reply]:

@@ -6,8 +6,8 @@ remember what it sent. Must not decide what a NOTIFY says, and reads no clock bu
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, Final, cast
 
 from psycopg import AsyncConnection, Error
 from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
@@ -15,6 +15,7 @@ from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
 from apps.registrar.regevent import store
 from apps.registrar.regevent.replies import Reply, final_only
 from apps.registrar.regevent.store import Due, NotifyQueue
+from apps.sipserver.events import Address, Origin, Transport
 
 logger = logging.getLogger(__name__)
 
@@ -24,11 +25,11 @@ SWEEP_EVERY_S: Final = 1.0
 DATABASE_TROUBLE: Final = (Error, PoolTimeout, PoolClosed, OSError)
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
-Send = Callable[[Sequence[Due]], Awaitable[None]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class NotifySender:
-    """worker: the id its flows begin with; datagrams: whether it has a UDP socket."""
+    """send: the ASGI one; worker: the id its flows begin with; datagrams: whether it has a UDP socket."""
 
     def __init__(self, pool: Pool, queue: NotifyQueue, send: Send, worker: str, *, datagrams: bool) -> None:
         self.pool = pool
@@ -72,7 +73,9 @@ class NotifySender:
             async with self.pool.connection() as connection:
                 due = await store.claim_due(connection, self.worker, datagrams=self.datagrams)
             if due:
-                await self.send(due)
+                await self.send(
+                    {"type": "sip.send", "datagrams": [(one.data, _destination(one)) for one in due]}
+                )
             more = len(due) >= store.MOST_PER_CLAIM
 
     async def sweep(self) -> None:
@@ -98,3 +101,10 @@ class NotifySender:
             except TimeoutError:
                 continue
             news.clear()
+
+
+def _destination(due: Due) -> Address | Origin:
+    way = due.way
+    if way.flow is None and way.local is None:
+        return way.host, way.port
+    return Origin(way.host, way.port, cast(Transport, way.transport), way.flow, way.local)

@@ -85,8 +85,11 @@ class NotifyQueue:
 async def subscriptions_of(
     connection: AnyConnection, aors: Iterable[str]
 ) -> dict[str, tuple[Subscription, ...]]:
-    """The stored subscriptions of the AORs, whose locks the caller holds."""
-    cursor = await connection.execute(sql.SUBSCRIPTIONS_OF_AORS, {"aors": list(aors)})
+    """The stored subscriptions of the AORs, whose locks the caller holds; asks nothing where there are none."""
+    aors = list(aors)
+    if not aors:
+        return {}
+    cursor = await connection.execute(sql.SUBSCRIPTIONS_OF_AORS, {"aors": aors})
     return by_aor(sql.subscription_of(row) for row in await cursor.fetchall())
 
 

@@ -47,8 +47,8 @@ class Database:
             asked = await QUEUE.take(self.connection, cause)
             return await QUEUE.write(self.connection, cause, asked, await self.now())
 
-    async def subscribe(self, way: Way, *, expires: int = 600, **changes: str) -> Subscription:
-        decision = Subscriptions().subscribe(subscribe_request(expires=expires, **changes), way=way)
+    async def subscribe(self, way: Way, *, expires: int = 600, call_id: str = "dialog-1") -> Subscription:
+        decision = Subscriptions().subscribe(subscribe_request(expires=expires, call_id=call_id), way=way)
         (told,) = decision.told
         now = await self.now()
         row = replace(

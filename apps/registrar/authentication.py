@@ -107,10 +107,10 @@ def _nonce(request: Request, domain: DomainPolicy, nonce_key: bytes, source_host
     )
 
 
-def is_merged(request: Request, record: NonceRecord, nonce_count: int) -> bool:
+def is_merged(request: Request, record: NonceRecord) -> bool:
     """The request accepted last under this nonce, come another way (RFC 3261 §8.2.2.2, C38): the same From, Call-ID
     and CSeq in another transaction. What was answered says whose it was; nothing more is kept."""
-    if record.nc != nonce_count or request.to.tag is not None:
+    if request.to.tag is not None:
         return False
     head = record.response
     echo = request.echo

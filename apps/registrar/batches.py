@@ -241,11 +241,12 @@ class _Deciding:
             return self._refuse(claimant, account, proof)
         key = repeat_key(request, claimant.received.source)
         record = self.nonces.get(claimant.claim.credentials.nonce)
-        if record is not None and self._is_repeat(claimant, record, key):
-            _log(claimant.received, outcomes.REPEAT)
-            return record.response, way_back(request, claimant.received.origin)
-        if record is not None and is_merged(request, record, claimant.claim.credentials.nc):
-            return _answer(claimant.received, Answer(outcomes.MERGED_REQUEST))
+        if record is not None and self._is_ongoing(claimant, record):
+            if record.transaction_key == key:
+                _log(claimant.received, outcomes.REPEAT)
+                return record.response, way_back(request, claimant.received.origin)
+            if is_merged(request, record):
+                return _answer(claimant.received, Answer(outcomes.MERGED_REQUEST))
         if claimant.claim.nonce_expired or (record and record.nc >= claimant.claim.credentials.nc):
             return self._challenge(claimant, outcomes.STALE_NONCE, stale=True)
         decide = self._subscribe if claimant.is_subscribe else self._register
@@ -253,11 +254,11 @@ class _Deciding:
         self._remember(claimant, key, answer[0])
         return answer
 
-    def _is_repeat(self, claimant: Claimant, record: NonceRecord, key: bytes) -> bool:
-        """The same bytes while their transaction lives (§17.2.2); later they are a replay."""
+    def _is_ongoing(self, claimant: Claimant, record: NonceRecord) -> bool:
+        """Whether the transaction this nonce count was accepted in still lives (§17.2.2); later all is a replay."""
         accepted_at = record.expires_at - timedelta(seconds=NONCE_LIFETIME_S)
         young = self.now - accepted_at <= timedelta(seconds=REPEATED_WITHIN_S)
-        return young and record.nc == claimant.claim.credentials.nc and record.transaction_key == key
+        return young and record.nc == claimant.claim.credentials.nc
 
     def collect(self) -> None:
         """What differs between the bindings read and the bindings decided becomes the batch's change set."""

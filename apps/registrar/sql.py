@@ -108,7 +108,8 @@ FROM json_to_recordset(%(rows)s) AS r(
     nonce text, nc bigint, transaction_key text, response text, expires_at timestamptz)
 ORDER BY nonce
 ON CONFLICT (nonce) DO UPDATE SET
-    nc = excluded.nc, transaction_key = excluded.transaction_key, response = excluded.response
+    nc = excluded.nc, transaction_key = excluded.transaction_key, response = excluded.response,
+    expires_at = excluded.expires_at
 WHERE n.nc < excluded.nc
 RETURNING n.nonce
 """

@@ -5,6 +5,7 @@ import re
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.db.models import F
 from django.utils import timezone
 
 from apps.extensions.audit import Actor
@@ -361,6 +362,22 @@ async def test_c42_c47_a_repeat_gets_the_same_bytes_and_changes_nothing(
     assert repeat is not None
     assert repeat.raw == first.raw
     assert [row.refreshed_at for row in await stored()] == [row.refreshed_at for row in before]
+
+
+async def test_c42_c47_the_repeat_of_a_later_refresh_under_an_old_nonce_gets_the_same_bytes(
+    registrar: Registrar, phone: Phone
+) -> None:
+    await registrar.register(phone)
+    await NonceUse.objects.aupdate(expires_at=F("expires_at") - dt.timedelta(minutes=10))
+    refresh = phone.register()
+
+    first = await registrar.send(phone, refresh)
+    repeat = await registrar.send(phone, refresh)
+
+    assert first is not None
+    assert repeat is not None
+    assert first.status == 200
+    assert repeat.raw == first.raw
 
 
 async def test_c92_a_used_nonce_count_is_stale_and_changes_nothing(

@@ -4,7 +4,6 @@ An answer exists only once what it promises is committed. A batch that cannot be
 request, so that one bad neighbour costs one 500. Must not touch sockets, and reads no clock but the database's.
 """
 
-import json
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -34,6 +33,7 @@ from apps.registrar.bindings import (
     DomainPolicy,
     NonceRecord,
 )
+from apps.registrar.decision_log import log_decision
 from apps.registrar.outcomes import Outcome
 from apps.registrar.regevent.notify import sent_by
 from apps.registrar.regevent.subscription import Subscribing, subscribe
@@ -51,7 +51,6 @@ logger = logging.getLogger(__name__)
 
 # Content-Length may only be left out where something else ends the message (RFC 3261 §18.3, RFC 7118 §5).
 STREAMS: Final = frozenset({"TCP", "TLS"})
-LONGEST_LOGGED: Final = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +242,8 @@ class _Deciding:
         record = self.nonces.get(claimant.claim.credentials.nonce)
         if record is not None and self._is_ongoing(claimant, record):
             if record.transaction_key == key:
-                _log(claimant.received, outcomes.REPEAT)
+                received = claimant.received
+                log_decision(request, received.source, received.transport, outcomes.REPEAT)
                 return record.response, way_back(request, claimant.received.origin)
             if is_merged(request, record):
                 return _answer(claimant.received, Answer(outcomes.MERGED_REQUEST))
@@ -305,7 +305,8 @@ class _Deciding:
         )
         self.bindings[aor] = decision.bindings
         self.batch.changes.events += decision.events
-        return _answer(claimant.received, self._with_next_nonce(claimant, decision.answer))
+        answer = self._with_next_nonce(claimant, decision.answer)
+        return _answer(claimant.received, answer, is_routine=not decision.events)
 
     def _with_next_nonce(self, claimant: Claimant, answer: Answer) -> Answer:
         if answer.outcome is not outcomes.OK:
@@ -348,8 +349,8 @@ class _Deciding:
         )
 
 
-def _answer(received: Received, answer: Answer) -> Datagram:
-    _log(received, answer.outcome)
+def _answer(received: Received, answer: Answer, *, is_routine: bool = False) -> Datagram:
+    log_decision(received.request, received.source, received.transport, answer.outcome, is_routine=is_routine)
     request = answering_keep(received.request, answer.keep_s)
     response = build_response(
         request, received.source, answer.outcome.status, answer.outcome.phrase, answer.headers
@@ -379,22 +380,3 @@ def way_back(request: Request | MalformedRequest, origin: Address | Origin) -> A
         return origin
     _, port = response_address(request, origin[:2])
     return origin._replace(port=port)
-
-
-def _log(received: Received, outcome: Outcome) -> None:
-    """One line of JSON, so that nothing in it can forge another line; a first challenge is no decision yet."""
-    level = logging.DEBUG if outcome is outcomes.CHALLENGE else logging.INFO
-    if not logger.isEnabledFor(level):
-        return
-    request = received.request
-    line = {
-        "method": request.method[:LONGEST_LOGGED],
-        "outcome": outcome.code,
-        "status": outcome.status,
-        "to": request.to.uri_text[:LONGEST_LOGGED],
-        "source": f"{received.source[0]}:{received.source[1]}",
-        "transport": received.transport,
-        "call_id": request.call_id[:LONGEST_LOGGED],
-        "cseq": request.cseq,
-    }
-    logger.log(level, json.dumps(line))

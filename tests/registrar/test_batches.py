@@ -1,6 +1,7 @@
 """REGISTER through triage, digest, rules and commit, checked in the database and over SIP."""
 
 import datetime as dt
+import json
 import re
 
 import pytest
@@ -75,6 +76,18 @@ async def test_refresh_updates_the_binding_without_a_row_in_the_ledger(
     (binding,) = await stored()
     assert binding.refresh_count == 1
     assert await events() == [("registered", "registered", 1)]
+
+
+async def test_f40_renewals_leave_no_line_in_the_log_and_a_line_cannot_be_forged(
+    registrar: Registrar, phone: Phone, caplog: pytest.LogCaptureFixture
+) -> None:
+    phone.call_id = 'x"}'
+    with caplog.at_level("INFO", logger="apps.registrar"):
+        await registrar.register(phone)
+        await registrar.register(phone)
+
+    (line,) = [record.getMessage() for record in caplog.records]
+    assert json.loads(line)["call_id"] == phone.call_id
 
 
 async def test_wrong_password_is_refused_and_summed_in_the_ledger(registrar: Registrar, phone: Phone) -> None:

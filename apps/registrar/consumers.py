@@ -20,8 +20,9 @@ from apps.registrar.regevent.notify import notify_key
 from apps.registrar.regevent.replies import read_replies
 from apps.registrar.regevent.sender import NotifySender
 from apps.registrar.regevent.store import NotifyQueue
+from apps.registrar.rounds import DATABASE_TROUBLE
 from apps.registrar.store import Store
-from apps.registrar.worker import DATABASE_TROUBLE, WEB_SOCKETS, WorkerTasks
+from apps.registrar.worker import WEB_SOCKETS, WorkerTasks
 from apps.sip.uri import format_host
 from apps.sipserver.udp import WILDCARDS
 
@@ -102,7 +103,6 @@ class RegistrarConsumer(AsyncConsumer):
         self.tasks.flows_closed(event["flows"])
 
     async def sip_shutdown(self, event: dict[str, Any]) -> None:
-        await self.notifies.stop()
-        await self.tasks.stop()
+        await asyncio.gather(self.notifies.stop(), self.tasks.stop())
         await self.store.close()
         raise StopConsumer

@@ -7,15 +7,13 @@ Must not answer SIP.
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
-from psycopg import Error
-from psycopg_pool import PoolClosed, PoolTimeout
-
 from apps.extensions.notices import REGISTRATIONS_CHANGED, payloads
 from apps.registrar import sql
+from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
 from apps.registrar.store import Store
 from apps.registrar.sweeper import WORKER_GOOD_FOR, end_flows, end_flows_of_dead_workers, sweep, tidy
 
@@ -25,11 +23,11 @@ BEAT_EVERY_S: Final = 2.0
 SWEEP_EVERY_S: Final = 0.5
 TIDY_EVERY_S: Final = 60.0
 PUBLISH_EVERY_S: Final = 0.05
+# What waits for news looks for itself now and then.
+LOOK_AGAIN_S: Final = 5.0
 
 WEB_SOCKETS: Final = "websocket"
 """Where a worker inside the web process is bound: it says nothing about the SIP server's health."""
-
-DATABASE_TROUBLE: Final = (Error, PoolTimeout, PoolClosed, OSError)
 
 
 class WorkerTasks:
@@ -44,21 +42,17 @@ class WorkerTasks:
         self._some_flow_closed = asyncio.Event()
         self._changed: set[UUID] = set()
         self._something_changed = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._rounds = Rounds()
 
     def start(self) -> None:
-        self._tasks = [
-            asyncio.create_task(self._every(BEAT_EVERY_S, self.beat)),
-            asyncio.create_task(self._every(SWEEP_EVERY_S, self._sweep)),
-            asyncio.create_task(self._every(TIDY_EVERY_S, self._tidy)),
-            asyncio.create_task(self._when(self._some_flow_closed, self._end_flows)),
-            asyncio.create_task(self._when(self._something_changed, self._publish)),
-        ]
+        self._rounds.start(self.beat, BEAT_EVERY_S)
+        self._rounds.start(self._sweep, SWEEP_EVERY_S)
+        self._rounds.start(self._tidy, TIDY_EVERY_S)
+        self._rounds.start(self._end_flows, LOOK_AGAIN_S, news=self._some_flow_closed, rest_s=PUBLISH_EVERY_S)
+        self._rounds.start(self._publish, LOOK_AGAIN_S, news=self._something_changed, rest_s=PUBLISH_EVERY_S)
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._rounds.stop()
         try:
             await self._end_flows()
             await self._publish()
@@ -84,14 +78,6 @@ class WorkerTasks:
         await self.store.execute(sql.BEAT, {"id": self.id, "bind": self.bind})
         self._beating_since_s = clock() if since_s is None else since_s
 
-    async def _every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            try:
-                await work()
-            except DATABASE_TROUBLE as error:
-                logger.warning("%s failed, trying again: %s", work.__name__.strip("_"), error)
-            await asyncio.sleep(seconds)
-
     async def _sweep(self) -> None:
         more = True
         while more:
@@ -106,7 +92,6 @@ class WorkerTasks:
         return beating_s > WORKER_GOOD_FOR.total_seconds()
 
     async def _end_flows(self) -> None:
-        self._some_flow_closed.clear()
         flows = frozenset(self._closed_flows)
         if flows:
             self.changed(await end_flows(self.store, flows))
@@ -115,19 +100,8 @@ class WorkerTasks:
     async def _tidy(self) -> None:
         await tidy(self.store)
 
-    async def _when(self, something: asyncio.Event, work: Callable[[], Awaitable[None]]) -> None:
-        while True:
-            await something.wait()
-            try:
-                await work()
-            except DATABASE_TROUBLE as error:
-                logger.warning("%s failed, trying again: %s", work.__name__.strip("_"), error)
-                something.set()
-            await asyncio.sleep(PUBLISH_EVERY_S)
-
     async def _publish(self) -> None:
         peer_ids, self._changed = self._changed, set()
-        self._something_changed.clear()
         try:
             for payload in payloads(peer_ids):
                 await self.store.execute(sql.NOTIFY, {"channel": REGISTRATIONS_CHANGED, "payload": payload})

@@ -9,20 +9,19 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final, cast
 
-from psycopg import AsyncConnection, Error
-from psycopg_pool import AsyncConnectionPool, PoolClosed, PoolTimeout
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
 
 from apps.registrar.regevent import store
 from apps.registrar.regevent.replies import Reply, final_only
 from apps.registrar.regevent.store import Due, NotifyQueue
+from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
 from apps.sipserver.events import Address, Origin, Transport
 
 logger = logging.getLogger(__name__)
 
 POLL_EVERY_S: Final = 0.25
 SWEEP_EVERY_S: Final = 1.0
-
-DATABASE_TROUBLE: Final = (Error, PoolTimeout, PoolClosed, OSError)
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -38,18 +37,14 @@ class NotifySender:
         self.worker = worker
         self.datagrams = datagrams
         self._news = asyncio.Event()
-        self._tasks: list[asyncio.Task[None]] = []
+        self._rounds = Rounds()
 
     def start(self) -> None:
-        self._tasks = [
-            asyncio.create_task(self._for_ever(self.send_due, POLL_EVERY_S, self._news)),
-            asyncio.create_task(self._for_ever(self.sweep, SWEEP_EVERY_S)),
-        ]
+        self._rounds.start(self.send_due, POLL_EVERY_S, news=self._news)
+        self._rounds.start(self.sweep, SWEEP_EVERY_S)
 
     async def stop(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._rounds.stop()
 
     def wake(self) -> None:
         """A NOTIFY was queued, or one that others wait for was answered."""
@@ -84,23 +79,6 @@ class NotifySender:
             await store.give_up(connection)
             if await store.end_expired(connection, self.queue):
                 self.wake()
-
-    async def _for_ever(
-        self, work: Callable[[], Awaitable[None]], every_s: float, news: asyncio.Event | None = None
-    ) -> None:
-        while True:
-            try:
-                await work()
-            except DATABASE_TROUBLE as error:
-                logger.warning("%s failed, trying again: %s", work.__name__, error)
-            if news is None:
-                await asyncio.sleep(every_s)
-                continue
-            try:
-                await asyncio.wait_for(news.wait(), every_s)
-            except TimeoutError:
-                continue
-            news.clear()
 
 
 def _destination(due: Due) -> Address | Origin:

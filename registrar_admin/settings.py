@@ -13,7 +13,6 @@ from registrar_admin.config import bracketed, database_settings, load_config
 BASE_DIR = Path(__file__).resolve().parent.parent
 CONFIG = load_config(os.environ)
 WEB_URL = CONFIG.web_url or ""
-BEHIND_TLS = WEB_URL.startswith("https://")
 
 SECRET_KEY = CONFIG.require_secret_key()
 DEBUG = False
@@ -135,14 +134,14 @@ STORAGES = {
 WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 # Behind TLS (the web port answers plain HTTP only on loopback or to a proxy) cookies and redirects are strict.
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_TLS else None
-SECURE_SSL_REDIRECT = BEHIND_TLS
-SECURE_HSTS_SECONDS = 31_536_000 if BEHIND_TLS else 0
-SECURE_HSTS_INCLUDE_SUBDOMAINS = BEHIND_TLS
-SECURE_HSTS_PRELOAD = BEHIND_TLS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if CONFIG.is_behind_tls else None
+SECURE_SSL_REDIRECT = CONFIG.is_behind_tls
+SECURE_HSTS_SECONDS = 31_536_000 if CONFIG.is_behind_tls else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = CONFIG.is_behind_tls
+SECURE_HSTS_PRELOAD = CONFIG.is_behind_tls
 SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
 SECURE_REFERRER_POLICY = "same-origin"
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_TLS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = CONFIG.is_behind_tls
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_AGE = 12 * 3600
 X_FRAME_OPTIONS = "DENY"

@@ -12,6 +12,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Length, Lower
 
 from apps.extensions.fields import CidrField
+from apps.sip.uri import aor_of
 
 models.CharField.register_lookup(Length)
 
@@ -131,7 +132,7 @@ class Extension(models.Model):
 
     @property
     def aor(self) -> str:
-        return f"sip:{self.number}@{self.domain.name}"
+        return aor_of(self.number, self.domain.name)
 
 
 class Peer(models.Model):

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from apps.sip.uri import aor_of
+
 
 @dataclass(frozen=True, slots=True)
 class RegistrationString:
@@ -27,7 +29,7 @@ class RegistrationString:
 
     @property
     def sip_uri(self) -> str:
-        return f"sip:{self.address_user}@{self.domain}"
+        return aor_of(self.address_user, self.domain)
 
     @property
     def qr_text(self) -> str:

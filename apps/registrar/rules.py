@@ -15,7 +15,7 @@ from apps.registrar.outbound import accepted_path, applies_outbound
 from apps.registrar.outcomes import EndReason, EventKind, Outcome
 from apps.sip.contact import Contact, ContactError, Star, parse_contacts, parse_expires
 from apps.sip.message import Request
-from apps.sip.uri import address_of_record
+from apps.sip.uri import address_of_record, aor_of
 
 __all__ = [
     "SUPPORTED_TAGS",
@@ -57,7 +57,7 @@ def refusal_event(
         event=EventKind.REFUSED,
         reason=outcome.code,
         at=now,
-        aor=f"sip:{account.extension_number or account.peer_name}@{domain.name}",
+        aor=aor_of(account.extension_number or account.peer_name, domain.name),
         peer_id=account.peer_id,
         extension_id=account.extension_id,
         received=source,

@@ -24,6 +24,7 @@ from apps.registrar.regevent.notify import notify_key
 from apps.registrar.regevent.queue import PEER_ENDS
 from apps.registrar.regevent.store import NotifyQueue
 from apps.registrar.selectors import database_now
+from apps.sip.uri import aor_of
 
 
 @transaction.atomic
@@ -77,7 +78,7 @@ def _bindings_end(peers: Sequence[Peer], reason: EndReason) -> None:
     users = {(peer.name, peer.domain.name) for peer in peers}
     users |= {(peer.extension.number, peer.domain.name) for peer in peers if peer.extension is not None}
     _end(
-        aors={f"sip:{user}@{domain}" for user, domain in users},
+        aors={aor_of(user, domain) for user, domain in users},
         peer_ids={peer.pk for peer in peers},
         reason=reason,
         chosen=lambda row: True,

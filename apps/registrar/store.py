@@ -197,15 +197,10 @@ def _domain_policy(row: tuple[Any, ...]) -> DomainPolicy:
     )
 
 
-def stored_binding(row: tuple[Any, ...]) -> StoredBinding:
-    """A row in the order of sql._BINDING_COLUMNS."""
-    return StoredBinding(*row)
-
-
 def _bindings_by_aor(rows: Iterable[tuple[Any, ...]]) -> dict[str, tuple[StoredBinding, ...]]:
     by_aor: dict[str, list[StoredBinding]] = defaultdict(list)
     for row in rows:
-        by_aor[row[0]].append(stored_binding(row))
+        by_aor[row[0]].append(StoredBinding(*row))
     return {aor: tuple(bindings) for aor, bindings in by_aor.items()}
 
 

@@ -105,10 +105,14 @@ def address_of_record(uri: SipUri) -> str:
     No port, password or parameters; a sips URI gives the same record. Escapes only where the grammar asks
     for it.
     """
-    host = format_host(uri.host)
     if uri.user is None:
-        return f"sip:{host}"
-    return f"sip:{_escape_user(uri.user)}@{host}"
+        return f"sip:{format_host(uri.host)}"
+    return aor_of(uri.user, uri.host)
+
+
+def aor_of(user: str, host: str) -> str:
+    """The canonical AOR of a user part and a host (IPv6 without brackets): what address_of_record gives for them."""
+    return f"sip:{_escape_user(user)}@{format_host(host)}"
 
 
 def format_host(host: str) -> str:

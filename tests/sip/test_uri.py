@@ -12,6 +12,7 @@ from apps.sip.uri import (
     UriError,
     UriTooLong,
     address_of_record,
+    aor_of,
     format_host,
     parse_sip_uri,
     uris_equal,
@@ -179,3 +180,11 @@ def test_c55_address_of_record_is_canonical(text: str, aor: str) -> None:
 def test_hosts_are_written_with_brackets_only_for_ipv6() -> None:
     assert format_host("192.0.2.1") == "192.0.2.1"
     assert format_host("fe80::1%eth0") == "[fe80::1]"
+
+
+@pytest.mark.parametrize("host", ["example.com", "192.0.2.1", "2001:db8::1"])
+@pytest.mark.parametrize("user", ["1001", "+49-30.1_2~3*4!", "ann"])
+def test_c55_an_aor_made_from_its_parts_is_the_one_read_from_a_request(user: str, host: str) -> None:
+    uri = parse_sip_uri(f"sip:{user}@{format_host(host)}:5060;x=y")
+
+    assert aor_of(user, host) == address_of_record(uri) == f"sip:{user}@{format_host(host)}"

@@ -16,7 +16,7 @@ from apps.api.serializers.registrations import LookupSerializer
 from apps.api.views.registrations import registrations_to_show
 from apps.extensions.models import Extension, Peer, PeerKind
 from apps.registrar.selectors import live_bindings, ringing_order
-from apps.sip.uri import parse_sip_uri
+from apps.sip.uri import aor_of, parse_sip_uri
 
 PARAMETERS: Final = frozenset({"aor", "extension", "domain"})
 
@@ -87,7 +87,7 @@ def _found(wanted: Extension | Peer) -> dict[str, object]:
     own = live_bindings().filter(**{"extension" if is_extension else "peer": wanted})
     extension = wanted if isinstance(wanted, Extension) else wanted.extension
     return {
-        "aor": f"sip:{name}@{wanted.domain.name}",
+        "aor": aor_of(name, wanted.domain.name),
         "extension": extension.number if extension else None,
         "peer": None if is_extension else name,
         "domain": wanted.domain.name,

@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "apps.extensions",
     "apps.accounts",
     "apps.registrar",
+    "apps.diagnosis",
     "apps.console",
     "apps.api",
     "apps.live",

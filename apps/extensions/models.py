@@ -153,6 +153,8 @@ class Peer(models.Model):
     accepts_no_qop = models.BooleanField(
         default=False, db_default=False, help_text="Digest as in RFC 2069, each nonce good once."
     )
+    qualify = models.BooleanField(default=True, db_default=True, help_text="Ask its phones whether they hear us.")
+    qualify_interval_s = models.PositiveIntegerField(default=60, db_default=60)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -176,6 +178,11 @@ class Peer(models.Model):
                 violation_error_message="A SIP peer may have 1 to 20 contacts.",
             ),
             models.CheckConstraint(condition=Q(when_full__in=WhenFull.values), name="peer_when_full_known"),
+            models.CheckConstraint(
+                condition=Q(qualify_interval_s__range=(2, 3600)),
+                name="peer_qualify_interval_2_to_3600",
+                violation_error_message="Give an interval of 2 to 3600 seconds.",
+            ),
             models.CheckConstraint(
                 condition=(Q(min_expires_s__isnull=True) | Q(min_expires_s__gte=1))
                 & (Q(max_expires_s__isnull=True) | Q(max_expires_s__range=(1, 604_800)))
@@ -261,6 +268,21 @@ class TrustedAddress(models.Model):
                 condition=Q(transport__in=TrustedTransport.values), name="trusted_address_transport_known"
             ),
         ]
+
+    def __str__(self) -> str:
+        return str(self.network)
+
+
+class BlockedSource(models.Model):
+    """A network whose packets the registrar does not answer."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    network = CidrField(unique=True)
+    note = models.CharField(max_length=200, blank=True, default="")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering: ClassVar[list[str]] = ["network"]
 
     def __str__(self) -> str:
         return str(self.network)

@@ -55,6 +55,8 @@ class Account:
     max_expires_s: int | None
     ha1s: Mapping[Algorithm, tuple[str, ...]]
     accepts_no_qop: bool = False
+    # Good no more, kept to be recognised: a phone that was not told of the new password.
+    retired_ha1s: Mapping[Algorithm, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def address_users(self) -> frozenset[str]:
@@ -64,7 +66,10 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class StoredBinding:
-    """A row of Binding. q in thousandths; flow "<worker id>/<connection number>", None over UDP."""
+    """A row of Binding. q in thousandths; flow "<worker id>/<connection number>", None over UDP.
+
+    server: whose UDP socket it came to; local: which of its addresses, as hex digits of Origin.local. renewal_*: the
+    learned rhythm; late_at: when a renewal is overdue by it, None while unknown. rewritten: signs of a SIP ALG."""
 
     aor: str
     binding_id: UUID
@@ -89,6 +94,12 @@ class StoredBinding:
     flow: str | None = None
     pub_gruu: str | None = None
     temp_gruu: str | None = None
+    server: str = ""
+    local: str | None = None
+    renewal_gap_s: float | None = None
+    renewal_dev_s: float | None = None
+    late_at: dt.datetime | None = None
+    rewritten: str = ""
 
     @property
     def uri(self) -> SipUri:
@@ -129,6 +140,12 @@ class Event:
     received: Address | None = None
     old_received: Address | None = None
     user_agent: str = ""
+    # Of ends: how often the binding was refreshed, and when the phone was last heard (None: at `at`).
+    refresh_count: int | None = None
+    heard_at: dt.datetime | None = None
+    # Of `late`: until when it was; of sums: how many and the last (None: one, at `at`).
+    last_at: dt.datetime | None = None
+    count: int = 1
 
 
 @dataclass(slots=True)

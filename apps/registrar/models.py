@@ -8,6 +8,7 @@ State (online, offline, …) is never stored; selectors.py computes it from thes
 import uuid
 from typing import Any, ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
@@ -56,6 +57,14 @@ class Binding(models.Model):
     )
     pub_gruu = models.TextField(null=True, help_text="RFC 5627; null: the phone does not understand GRUUs.")
     temp_gruu = models.TextField(null=True, help_text="The one given last.")
+    server = models.TextField(default="", db_default="", help_text="Whose UDP socket it came to.")
+    local = models.TextField(null=True, help_text="Which of that socket's addresses, hex.")
+    renewal_gap_s = models.FloatField(null=True, help_text="Learned: seconds between renewals.")
+    renewal_dev_s = models.FloatField(null=True, help_text="How far they usually stray from it.")
+    late_at = models.DateTimeField(null=True, help_text="When a renewal is overdue; null: not learned yet.")
+    rewritten = models.CharField(
+        max_length=16, default="", db_default="", help_text="Which header a SIP ALG seems to have rewritten."
+    )
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -72,6 +81,7 @@ class Binding(models.Model):
             models.Index(fields=["binding_id"], name="binding_by_id"),
             models.Index(fields=["expires_at"], name="binding_by_expiry"),
             models.Index(fields=["flow"], condition=Q(flow__isnull=False), name="binding_by_flow"),
+            models.Index(fields=["received_addr"], name="binding_by_source"),
         ]
 
     def __str__(self) -> str:
@@ -98,6 +108,7 @@ class RegistrationEvent(models.Model):
     old_received_addr = models.GenericIPAddressField(null=True)
     old_received_port = models.PositiveIntegerField(null=True)
     user_agent = models.TextField(default="")
+    refresh_count = models.PositiveIntegerField(null=True, help_text="Of ends: renewals until then.")
 
     class Meta:
         indexes: ClassVar[list[models.Index]] = [
@@ -111,7 +122,7 @@ class RegistrationEvent(models.Model):
 
 
 class PeerActivity(models.Model):
-    """What last happened to a peer; written when something begins or ends, not at each refresh."""
+    """What last happened to a peer; written when something begins, moves or ends, not at each refresh."""
 
     peer = models.OneToOneField(
         Peer, primary_key=True, on_delete=models.CASCADE, db_constraint=False, related_name="activity"
@@ -126,9 +137,82 @@ class PeerActivity(models.Model):
     received_addr = models.GenericIPAddressField(null=True)
     received_port = models.PositiveIntegerField(null=True)
     user_agent = models.TextField(default="")
+    heard_at = models.DateTimeField(null=True, help_text="When its phone was last heard, refreshes aside.")
+    unanswered_at = models.DateTimeField(null=True)
+    unanswered_reason = models.CharField(max_length=32, null=True)
+    moves = models.PositiveIntegerField(default=0, db_default=0, help_text="In the hour of moves_since.")
+    moves_since = models.DateTimeField(null=True)
+    networks = ArrayField(
+        models.TextField(), default=list, db_default=[], help_text="Where it registered from, /16 or /32."
+    )
+    new_network_at = models.DateTimeField(null=True, help_text="When it came from a network never seen before.")
+
+    class Meta:
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["received_addr"], name="activity_by_source"),
+        ]
 
     def __str__(self) -> str:
         return str(self.peer_id)
+
+
+class Stranger(models.Model):
+    """Who was refused without being anybody: user names that do not exist, wrong domains, blocked sources.
+
+    Bounded: the oldest go. meant_peer: whom it seems to mean, by its name.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    reason = models.CharField(max_length=32)
+    domain = models.TextField(db_collation="C")
+    username = models.TextField(db_collation="C")
+    received_addr = models.GenericIPAddressField()
+    received_port = models.PositiveIntegerField()
+    user_agent = models.TextField(default="")
+    count = models.PositiveIntegerField(default=1)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    meant_peer_id = models.UUIDField(null=True)
+
+    class Meta:
+        constraints: ClassVar[list[models.BaseConstraint]] = [
+            models.UniqueConstraint(
+                fields=["reason", "domain", "username", "received_addr"], name="stranger_once"
+            ),
+        ]
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["meant_peer_id"], name="stranger_by_meant_peer"),
+            models.Index(fields=["last_at"], name="stranger_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return self.username
+
+
+class ProbeState(models.TextChoices):
+    """What the probes of a binding say."""
+
+    UNKNOWN = "unknown", "Not probed yet"
+    REACHABLE = "reachable", "Reachable"
+    LAGGING = "lagging", "Lagging"
+    UNREACHABLE = "unreachable", "Unreachable"
+
+
+class Probe(models.Model):
+    """The OPTIONS probes of one binding: narrow, no index on what changes, so that writing costs next to nothing."""
+
+    binding_id = models.UUIDField(primary_key=True)
+    peer_id = models.UUIDField()
+    sent_at = models.DateTimeField(null=True)
+    answered_at = models.DateTimeField(null=True)
+    lost = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="In a row, until now.")
+    rtt_ms = models.FloatField(null=True)
+    rtt_avg_ms = models.FloatField(null=True, help_text="Smoothed.")
+    state = models.CharField(max_length=12, choices=ProbeState.choices, default=ProbeState.UNKNOWN)
+    state_since = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return str(self.binding_id)
 
 
 class NonceUse(models.Model):

@@ -8,15 +8,32 @@ from enum import StrEnum
 
 
 class EventKind(StrEnum):
-    """Binding events as in RFC 3680 §4, plus `moved` (same binding, new source) and `refused` (nothing changed)."""
+    """Binding events as in RFC 3680 §4, plus `moved` (same binding, new source), `late` (renewed late, or never),
+    `unreachable` and `reachable` (probes), `refused` (nothing changed) and `unanswered` (a challenge)."""
 
     REGISTERED = "registered"
+    SHORTENED = "shortened"
     MOVED = "moved"
+    LATE = "late"
+    UNREACHABLE = "unreachable"
+    REACHABLE = "reachable"
     EXPIRED = "expired"
     UNREGISTERED = "unregistered"
     DEACTIVATED = "deactivated"
     REJECTED = "rejected"
     REFUSED = "refused"
+    UNANSWERED = "unanswered"
+
+
+SUMMED_EVENTS = frozenset({EventKind.REFUSED, EventKind.UNANSWERED})
+"""Identical ones of one minute are one row with a count."""
+
+
+class UnansweredReason(StrEnum):
+    """What the silence after a challenge looks like: the phone repeats itself, so it heard nothing; or it does not."""
+
+    UNHEARD = "challenge_unheard"
+    IGNORED = "challenge_ignored"
 
 
 class EndReason(StrEnum):
@@ -76,6 +93,13 @@ WRONG_PASSWORD = Outcome(
     "wrong_password",
     "wrong password",
     "The password in the phone is not the one of this SIP peer.",
+)
+OLD_PASSWORD = Outcome(
+    401,
+    "Unauthorized",
+    "old_password",
+    "old password",
+    "The phone still has the password from before the last change.",
 )
 UNKNOWN_USER = Outcome(
     401, "Unauthorized", "unknown_user", "unknown user name", "No SIP peer has this user name in this domain."
@@ -185,6 +209,7 @@ REFUSALS: dict[str, Outcome] = {
     outcome.code: outcome
     for outcome in (
         WRONG_PASSWORD,
+        OLD_PASSWORD,
         UNKNOWN_USER,
         DISABLED,
         OTHER_USERS_AOR,

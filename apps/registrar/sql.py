@@ -43,7 +43,8 @@ WHERE c.valid_until IS NULL OR c.valid_until > clock_timestamp()
 _BINDING_COLUMNS: Final = (
     "aor, binding_id, binding_key, peer_id, extension_id, contact, q, host(received_addr), received_port, "
     "transport, path, instance_id, reg_id, call_id, cseq, user_agent, registered_at, refreshed_at, "
-    "expires_at, refresh_count, flow, pub_gruu, temp_gruu"
+    "expires_at, refresh_count, flow, pub_gruu, temp_gruu, server, local, renewal_gap_s, renewal_dev_s, late_at, "
+    "rewritten"
 )
 
 BINDINGS_OF_AORS: Final = f"""
@@ -84,12 +85,13 @@ UPSERT_BINDINGS: Final = """
 INSERT INTO registrar_binding AS b (
     aor, binding_id, binding_key, peer_id, extension_id, contact, q, received_addr, received_port, transport, path,
     instance_id, reg_id, call_id, cseq, user_agent, registered_at, refreshed_at, expires_at, refresh_count,
-    flow, pub_gruu, temp_gruu)
+    flow, pub_gruu, temp_gruu, server, local, renewal_gap_s, renewal_dev_s, late_at, rewritten)
 SELECT * FROM json_to_recordset(%(rows)s) AS r(
     aor text, binding_id uuid, binding_key text, peer_id uuid, extension_id uuid, contact text, q smallint,
     received_addr inet, received_port integer, transport text, path text, instance_id text, reg_id bigint, call_id text,
     cseq bigint, user_agent text, registered_at timestamptz, refreshed_at timestamptz, expires_at timestamptz,
-    refresh_count integer, flow text, pub_gruu text, temp_gruu text)
+    refresh_count integer, flow text, pub_gruu text, temp_gruu text, server text, local text,
+    renewal_gap_s double precision, renewal_dev_s double precision, late_at timestamptz, rewritten text)
 ON CONFLICT (aor, binding_id) DO UPDATE SET
     binding_key = excluded.binding_key, peer_id = excluded.peer_id, extension_id = excluded.extension_id,
     contact = excluded.contact, q = excluded.q, received_addr = excluded.received_addr,
@@ -97,7 +99,9 @@ ON CONFLICT (aor, binding_id) DO UPDATE SET
     instance_id = excluded.instance_id, reg_id = excluded.reg_id, call_id = excluded.call_id, cseq = excluded.cseq,
     user_agent = excluded.user_agent, refreshed_at = excluded.refreshed_at, expires_at = excluded.expires_at,
     refresh_count = excluded.refresh_count, flow = excluded.flow,
-    pub_gruu = excluded.pub_gruu, temp_gruu = excluded.temp_gruu
+    pub_gruu = excluded.pub_gruu, temp_gruu = excluded.temp_gruu, server = excluded.server, local = excluded.local,
+    renewal_gap_s = excluded.renewal_gap_s, renewal_dev_s = excluded.renewal_dev_s, late_at = excluded.late_at,
+    rewritten = excluded.rewritten
 """
 
 # A nonce count only ever rises, whatever another worker did meanwhile (C92); store.py counts the rows.
@@ -117,12 +121,13 @@ RETURNING n.nonce
 INSERT_EVENTS: Final = """
 INSERT INTO registrar_registrationevent (
     at, last_at, count, event, reason, aor, peer_id, extension_id, binding_id, contact, received_addr, received_port,
-    old_received_addr, old_received_port, user_agent)
-SELECT at, at, 1, event, reason, aor, peer_id, extension_id, binding_id, contact, received_addr, received_port,
-       old_received_addr, old_received_port, user_agent
+    old_received_addr, old_received_port, user_agent, refresh_count)
+SELECT at, coalesce(last_at, at), count, event, reason, aor, peer_id, extension_id, binding_id, contact, received_addr,
+       received_port, old_received_addr, old_received_port, user_agent, refresh_count
 FROM json_to_recordset(%(rows)s) AS r(
     at timestamptz, event text, reason text, aor text, peer_id uuid, extension_id uuid, binding_id uuid, contact text,
-    received_addr inet, received_port integer, old_received_addr inet, old_received_port integer, user_agent text)
+    received_addr inet, received_port integer, old_received_addr inet, old_received_port integer, user_agent text,
+    refresh_count integer, last_at timestamptz, count integer)
 """
 
 # Identical refusals of one minute are one row with a count, however many packets brought them.

@@ -15,8 +15,8 @@ Address = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class BindingFacts:
-    """A live binding. renewal_gap_s: the learned rhythm, None while it is not known; rewritten: "contact" or "via" where
-    a SIP ALG seems to have changed that header; probe_*: None where nothing was asked yet."""
+    """A live binding. renewal_gap_s: the learned rhythm, None while it is not known; rewritten: "contact" or "via"
+    where a SIP ALG seems to have changed that header; probe_*: None where nothing was asked yet."""
 
     contact: str
     received: Address
@@ -60,8 +60,8 @@ class EventFacts:
 
 @dataclass(frozen=True, slots=True)
 class StrangerFacts:
-    """Somebody refused without being anybody, who seems to mean this peer. reason: unknown_user (then the name is nearly
-    right), not_our_domain or wrong_realm (then the name is right), blocked_source or malformed."""
+    """Somebody refused without being anybody, who seems to mean this peer. reason: unknown_user (then the name is
+    nearly right), not_our_domain or wrong_realm (then the name is right), blocked_source or malformed."""
 
     reason: str
     username: str

@@ -94,7 +94,8 @@ class Facts:
 
     bindings: the live ones, in ringing order. events: the newest first, a bounded number. registered_at, ended_at,
     refused_at, unanswered_at: the last of each. usernames: what its phone may log in with. moves: changes of address in
-    the last hour. networks: where it registered from before, `new_network_at` when it came from another one.
+    the hour that began at moves_since. networks: where it registered from before, `new_network_at` when it came from
+    another one.
     """
 
     now: dt.datetime
@@ -123,6 +124,7 @@ class Facts:
     last_user_agent: str = ""
     heard_at: dt.datetime | None = None
     moves: int = 0
+    moves_since: dt.datetime | None = None
     networks: tuple[str, ...] = ()
     new_network_at: dt.datetime | None = None
     password_changed_at: dt.datetime | None = None

@@ -13,28 +13,21 @@ from uuid import UUID
 
 from django.db import connection
 from django.db.models import (
-    BooleanField,
-    Case,
-    CharField,
     Count,
-    DateTimeField,
     Exists,
     F,
-    Max,
-    Min,
     OuterRef,
     Q,
     QuerySet,
-    Subquery,
     Value,
-    When,
 )
 from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce, Greatest, Length, Now
+from django.db.models.functions import Coalesce, Length, Now
 
 from apps.extensions.models import Extension, Peer, PeerKind
 from apps.registrar.models import Binding, PeerActivity, RegistrationEvent, WorkerHeartbeat
 from apps.registrar.outcomes import END_WORDS, REFUSALS, EndReason, EventKind
+from apps.registrar.peer_state import NEEDS_ATTENTION, with_state
 from apps.registrar.states import PeerState
 from apps.registrar.worker import WEB_SOCKETS
 
@@ -72,8 +65,20 @@ class RegistrationRow:
         return self.bindings[0] if self.bindings else None
 
     @property
+    def attention(self) -> str:
+        """The code of what is wrong, "" for nothing (peer_state.py)."""
+        return str(getattr(self.peer, "attention", ""))
+
+    @property
     def needs_attention(self) -> bool:
-        return self.state == PeerState.REFUSED or self.refused_words is not None
+        return bool(self.attention)
+
+    @property
+    def late_at(self) -> dt.datetime | None:
+        """When the first of its contacts is, or was, overdue."""
+        return min(
+            (binding.late_at for binding in self.bindings if binding.late_at is not None), default=None
+        )
 
     @property
     def online_since(self) -> dt.datetime | None:
@@ -128,24 +133,9 @@ def live_bindings() -> QuerySet[Binding]:
 
 
 def peers_with_state() -> QuerySet[Peer]:
-    """Devices, each annotated with state, state_rank, online_since, first_expires_at, last_expiry, received_addr,
-    refused_since_success."""
-    own = Binding.objects.filter(peer_id=OuterRef("pk"))
-    live = own.filter(expires_at__gt=Now())
-    annotated = (
-        Peer.objects.filter(kind=PeerKind.DEVICE)
-        .select_related("extension", "domain", "activity")
-        .annotate(
-            is_live=Exists(live),
-            online_since=_one(live, Min("registered_at")),
-            first_expires_at=_one(live, Min("expires_at")),
-            last_refresh=_one(live, Max("refreshed_at")),
-            last_expiry=_one(own.filter(expires_at__lte=Now()), Max("expires_at")),
-            received_addr=F("activity__received_addr"),
-        )
-        .annotate(refused_since_success=_refused_since_success())
-    )
-    return annotated.annotate(state=_state()).annotate(state_rank=_state_rank())
+    """Devices with the annotations of peer_state.py."""
+    devices = Peer.objects.filter(kind=PeerKind.DEVICE)
+    return with_state(devices.select_related("extension", "domain", "activity"))
 
 
 def registrations(*, search: str = "", state: str = "", order: str = "attention") -> QuerySet[Peer]:
@@ -154,7 +144,7 @@ def registrations(*, search: str = "", state: str = "", order: str = "attention"
     for word in search.split()[:5]:
         peers = peers.filter(_matches(word))
     if state == "attention":
-        peers = peers.filter(_ATTENTION)
+        peers = peers.filter(NEEDS_ATTENTION)
     elif state in PeerState.values:
         peers = peers.filter(Q(state=state))
     return peers.order_by(*_ordering(order))
@@ -187,14 +177,15 @@ def counters() -> Counters:
         peers_with_state()
         .order_by()
         .aggregate(
-            attention=Count("pk", filter=_ATTENTION),
-            online=Count("pk", filter=Q(state=PeerState.ONLINE) & ~Q(refused_since_success=True)),
-            offline=Count("pk", filter=Q(state=PeerState.OFFLINE)),
-            never_registered=Count("pk", filter=Q(state=PeerState.NEVER_REGISTERED)),
+            # Not "attention": the filters below would mean this count.
+            in_need=Count("pk", filter=NEEDS_ATTENTION),
+            online=Count("pk", filter=Q(state=PeerState.ONLINE) & ~NEEDS_ATTENTION),
+            offline=Count("pk", filter=Q(state=PeerState.OFFLINE) & ~NEEDS_ATTENTION),
+            never_registered=Count("pk", filter=Q(state=PeerState.NEVER_REGISTERED) & ~NEEDS_ATTENTION),
             disabled=Count("pk", filter=Q(state=PeerState.DISABLED)),
         )
     )
-    return Counters(**found)
+    return Counters(attention=found.pop("in_need"), **found)
 
 
 def ringing_order(bindings: QuerySet[Binding]) -> QuerySet[Binding]:
@@ -243,46 +234,6 @@ def database_now() -> dt.datetime:
     return now
 
 
-def _one(bindings: QuerySet[Binding], aggregate: Max | Min) -> Subquery:
-    values = bindings.order_by().values("peer_id").annotate(one=aggregate).values("one")
-    return Subquery(values, output_field=DateTimeField())
-
-
-def _refused_since_success() -> Case:
-    success = Greatest(F("activity__registered_at"), F("last_refresh"))
-    return Case(
-        When(activity__refused_at__isnull=True, then=Value(False)),
-        When(activity__registered_at__isnull=True, then=Value(True)),
-        When(activity__refused_at__gt=success, then=Value(True)),
-        default=Value(False),
-        output_field=BooleanField(),
-    )
-
-
-def _state() -> Case:
-    return Case(
-        When(Q(enabled=False) | Q(extension__enabled=False), then=Value(PeerState.DISABLED.value)),
-        When(is_live=True, then=Value(PeerState.ONLINE.value)),
-        When(refused_since_success=True, then=Value(PeerState.REFUSED.value)),
-        When(activity__registered_at__isnull=False, then=Value(PeerState.OFFLINE.value)),
-        default=Value(PeerState.NEVER_REGISTERED.value),
-        output_field=CharField(),
-    )
-
-
-def _state_rank() -> Case:
-    """Attention first: refused, then online with refusals, offline, never registered, online, disabled."""
-    return Case(
-        When(state=PeerState.REFUSED, then=Value("0")),
-        When(state=PeerState.ONLINE, refused_since_success=True, then=Value("1")),
-        When(state=PeerState.OFFLINE, then=Value("2")),
-        When(state=PeerState.NEVER_REGISTERED, then=Value("3")),
-        When(state=PeerState.ONLINE, then=Value("4")),
-        default=Value("5"),
-        output_field=CharField(),
-    )
-
-
 def _matches(word: str) -> Combinable:
     live = Binding.objects.filter(peer_id=OuterRef("pk"), expires_at__gt=Now())
     text = Q(name__icontains=word) | Q(extension__number__icontains=word)
@@ -306,8 +257,6 @@ def _ordering(order: str) -> list[Any]:
 def _annotated(peer: Peer, name: str) -> Any:
     return getattr(peer, name)
 
-
-_ATTENTION: Final = Q(state=PeerState.REFUSED) | Q(state=PeerState.ONLINE, refused_since_success=True)
 
 _DELTA = {EventKind.REGISTERED: 1} | dict.fromkeys(
     (EventKind.EXPIRED, EventKind.UNREGISTERED, EventKind.DEACTIVATED, EventKind.REJECTED), -1

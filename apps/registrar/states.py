@@ -4,10 +4,16 @@ from django.db import models
 
 
 class PeerState(models.TextChoices):
-    """Labels are the words on the page (ui.md's list)."""
+    """Labels are the words on the page."""
 
     ONLINE = "online", "Online"
+    LATE = "late", "Late"
+    UNREACHABLE = "unreachable", "Unreachable"
     REFUSED = "refused", "Refused"
     OFFLINE = "offline", "Offline"
     NEVER_REGISTERED = "never_registered", "Never registered"
     DISABLED = "disabled", "Disabled"
+
+
+LIVE_STATES = frozenset({PeerState.ONLINE, PeerState.LATE, PeerState.UNREACHABLE})
+"""Those with a registration that has not expired."""

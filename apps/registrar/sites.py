@@ -1,0 +1,147 @@
+"""Sites: the public addresses that phones are behind, and which of them have gone quiet as a whole.
+
+A site is one IPv4 address, or one IPv6 /64. Its phones are those registered from there, and those that ended there by
+silence within REMEMBERED. Must not write, and must not query in a loop.
+"""
+
+import datetime as dt
+import ipaddress
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db import connection
+
+from apps.registrar.outcomes import EndReason
+
+REMEMBERED: Final = dt.timedelta(days=7)
+# One phone that is overdue is that phone's matter.
+OVERDUE_AT_LEAST: Final = 2
+PREFIX_V6: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """last_heard_at: the last sign of life of any phone there. overdue: the phones that should have been heard since
+    then and were not, the first of them at overdue_since."""
+
+    address: str
+    phones: int
+    online: int
+    last_heard_at: dt.datetime | None
+    overdue: int
+    overdue_since: dt.datetime | None
+
+    @property
+    def is_down(self) -> bool:
+        return self.overdue >= OVERDUE_AT_LEAST
+
+    @property
+    def search(self) -> str:
+        """What finds its phones on the Registrations page."""
+        return self.address.removesuffix(f"::/{PREFIX_V6}") if "/" in self.address else self.address
+
+
+def site_of(address: str) -> str:
+    """The site an address belongs to: itself, or the /64 of an IPv6 address."""
+    host = ipaddress.ip_address(address)
+    if isinstance(host, ipaddress.IPv4Address):
+        return str(host)
+    return str(ipaddress.ip_network((host, PREFIX_V6), strict=False))
+
+
+def sites_of(addresses: Iterable[str]) -> Mapping[str, Site]:
+    """The sites of these addresses, by site_of(); one query."""
+    ranges = [ipaddress.ip_network(site) for site in {site_of(address) for address in addresses}]
+    if not ranges:
+        return {}
+    lows, highs = [str(each[0]) for each in ranges], [str(each[-1]) for each in ranges]
+    found = _read(_SITES_OF, {"lows": lows, "highs": highs})
+    return {site.address: site for site in found}
+
+
+def site_page(*, search: str, start: int, size: int) -> tuple[Sequence[Site], int]:
+    """Sites with more than one phone, those that are down first, then by size; and how many there are in all."""
+    params = {"search": f"{search}%", "start": start, "size": size}
+    with connection.cursor() as cursor:
+        cursor.execute(_SITE_PAGE, {**_CONSTANTS, **params})
+        rows = cursor.fetchall()
+    return [_site(row[:-1]) for row in rows], rows[0][-1] if rows else 0
+
+
+def _read(statement: str, params: Mapping[str, Any]) -> list[Site]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {**_CONSTANTS, **params})
+        return [_site(row) for row in cursor.fetchall()]
+
+
+def _site(row: tuple[Any, ...]) -> Site:
+    address, *counts = row
+    network = ipaddress.ip_network(address)
+    single = isinstance(network, ipaddress.IPv4Network)
+    return Site(str(network.network_address) if single else str(network), *counts)
+
+
+# Of each phone at a site: when it was last heard, whether it is registered, and since when it is overdue (its renewal
+# late, its probes lost or its registration expired), if it is.
+_PHONES: Final = """
+WITH heard AS (
+    SELECT b.received_addr AS address, b.peer_id, greatest(b.refreshed_at, p.answered_at) AS heard_at,
+           b.expires_at > now() AS is_live,
+           least(CASE WHEN b.late_at <= now() THEN b.late_at END,
+                 CASE WHEN b.expires_at <= now() THEN b.expires_at END,
+                 CASE WHEN p.state = 'unreachable' THEN p.state_since END) AS overdue_at
+    FROM registrar_binding b LEFT JOIN registrar_probe p ON p.binding_id = b.binding_id
+    {of_bindings}
+    UNION ALL
+    SELECT a.received_addr, a.peer_id, a.heard_at, false,
+           CASE WHEN a.ended_at >= a.registered_at AND a.end_reason = ANY(%(silent)s) THEN a.ended_at END
+    FROM registrar_peeractivity a
+    {of_activity}
+), phones AS (
+    SELECT CASE WHEN family(address) = 4 THEN address::cidr
+                ELSE network(set_masklen(address, %(prefix_v6)s)) END AS site,
+           peer_id, max(heard_at) AS heard_at, bool_or(is_live) AS is_live,
+           CASE WHEN bool_or(is_live AND overdue_at IS NULL) THEN NULL
+                WHEN bool_or(is_live) THEN min(overdue_at) FILTER (WHERE is_live)
+                ELSE min(overdue_at) END AS overdue_at
+    FROM heard GROUP BY 1, 2
+), last_heard AS (
+    SELECT *, max(heard_at) OVER (PARTITION BY site) AS site_heard_at FROM phones
+), sites AS (
+    SELECT site, count(*) AS phones, count(*) FILTER (WHERE is_live AND overdue_at IS NULL) AS online,
+           max(site_heard_at) AS last_heard_at,
+           count(*) FILTER (WHERE overdue_at > site_heard_at) AS overdue,
+           min(overdue_at) FILTER (WHERE overdue_at > site_heard_at) AS overdue_since
+    FROM last_heard GROUP BY site
+)
+"""
+# Remembered here only if it registered there last and nothing of it is left in the table of bindings.
+_GONE: Final = """a.received_addr IS NOT NULL AND a.ended_at > now() - %(remembered)s::interval
+      AND NOT EXISTS (SELECT FROM registrar_binding b WHERE b.peer_id = a.peer_id)"""
+_JOINED: Final = (
+    "JOIN unnest(%(lows)s::inet[], %(highs)s::inet[]) AS r(low, high) ON {0} BETWEEN r.low AND r.high"
+)
+
+_SITES_OF: Final = (
+    _PHONES.format(
+        of_bindings=_JOINED.format("b.received_addr"),
+        of_activity=f"{_JOINED.format('a.received_addr')} WHERE {_GONE}",
+    )
+    + "SELECT host(site) || '/' || masklen(site), phones, online, last_heard_at, overdue, overdue_since FROM sites"  # noqa: S608
+)
+_SITE_PAGE: Final = (
+    _PHONES.format(of_bindings="", of_activity=f"WHERE {_GONE}")
+    + """
+SELECT host(site) || '/' || masklen(site), phones, online, last_heard_at, overdue, overdue_since, count(*) OVER ()
+FROM sites WHERE phones > 1 AND host(site) LIKE %(search)s
+ORDER BY (overdue >= %(overdue_at_least)s) DESC, phones DESC, site
+LIMIT %(size)s OFFSET %(start)s
+"""
+)
+_CONSTANTS: Final = {
+    "silent": [EndReason.EXPIRED.value, EndReason.FLOW_CLOSED.value],
+    "remembered": str(REMEMBERED),
+    "prefix_v6": PREFIX_V6,
+    "overdue_at_least": OVERDUE_AT_LEAST,
+}

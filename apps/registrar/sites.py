@@ -128,7 +128,10 @@ _SITES_OF: Final = (
         of_bindings=_JOINED.format("b.received_addr"),
         of_activity=f"{_JOINED.format('a.received_addr')} WHERE {_GONE}",
     )
-    + "SELECT host(site) || '/' || masklen(site), phones, online, last_heard_at, overdue, overdue_since FROM sites"  # noqa: S608
+    + """
+SELECT host(site) || '/' || masklen(site), phones, online, last_heard_at, overdue, overdue_since
+FROM sites
+"""
 )
 _SITE_PAGE: Final = (
     _PHONES.format(of_bindings="", of_activity=f"WHERE {_GONE}")

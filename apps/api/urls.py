@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from apps.api.base import Unknown
 from apps.api.identifiers import UUID_PATTERN
 from apps.api.views.description import DocsView, SchemaView
+from apps.api.views.diagnosis import ExtensionDiagnosisView, PeerDiagnosisView
 from apps.api.views.extensions import ExtensionViewSet
 from apps.api.views.lookup import LookupView
 from apps.api.views.peers import CredentialViewSet, PeerViewSet
@@ -20,11 +21,14 @@ router.register("trunks", TrunkViewSet, "trunk")
 router.register("registrations", RegistrationViewSet, "registration")
 router.register("events", EventViewSet, "event")
 
+EXTENSION = r"^extensions/(?P<extension>[^/]+)"
 PEER = r"^peers/(?P<peer>[^/]+)"
 TRUNK = r"^trunks/(?P<trunk>[^/]+)"
 
 v1 = [
     *router.urls,
+    re_path(rf"{PEER}/diagnosis/?$", PeerDiagnosisView.as_view(), name="peer-diagnosis"),
+    re_path(rf"{EXTENSION}/diagnosis/?$", ExtensionDiagnosisView.as_view(), name="extension-diagnosis"),
     re_path(rf"{PEER}/credentials/?$", CredentialViewSet.as_view({"get": "list"}), name="credential-list"),
     re_path(
         rf"{PEER}/credentials/rotate/?$",

@@ -10,7 +10,16 @@ from django.db.models import Q, QuerySet
 
 from apps.extensions.models import Extension, Peer
 from apps.registrar.models import RegistrationEvent
+from apps.registrar.outcomes import END_EVENTS, EventKind
 
+# In an address -> the word on the page, and the kinds it means ("" all).
+EVENT_KINDS: Final[dict[str, tuple[str, frozenset[EventKind]]]] = {
+    "": ("All", frozenset()),
+    "registered": ("Registered", frozenset({EventKind.REGISTERED, EventKind.MOVED, EventKind.SHORTENED})),
+    "refused": ("Refused", frozenset({EventKind.REFUSED, EventKind.UNANSWERED})),
+    "ended": ("Ended", frozenset(END_EVENTS.values())),
+    "reach": ("Reachability", frozenset({EventKind.UNREACHABLE, EventKind.REACHABLE, EventKind.LATE})),
+}
 PAGE_SIZE: Final = 50
 MOST_NAMED: Final = 500
 
@@ -29,9 +38,16 @@ class EventPage:
     older: str
 
 
-def event_page(*, search: str, before: str) -> EventPage:
+def kinds_named(name: str) -> frozenset[EventKind]:
+    """The kinds a filter means; empty: all, also for a name nobody knows."""
+    return EVENT_KINDS.get(name, EVENT_KINDS[""])[1]
+
+
+def event_page(*, search: str, before: str, kinds: frozenset[EventKind] = frozenset()) -> EventPage:
     """`before` is the `older` of the page before; a wrong one means the newest."""
     events = RegistrationEvent.objects.order_by("-at", "-event_id")
+    if kinds:
+        events = events.filter(event__in=kinds)
     for word in search.split()[:5]:
         events = events.filter(_matches(word))
     if cursor := _cursor(before):

@@ -3,27 +3,43 @@
 from typing import Final
 
 from apps.registrar.models import RegistrationEvent
-from apps.registrar.outcomes import END_WORDS, REFUSALS, EventKind, Outcome
+from apps.registrar.outcomes import END_WORDS, REFUSALS, EventKind, Outcome, UnansweredReason
 
 WORDS: Final[dict[str, str]] = {
     EventKind.REGISTERED: "Registered",
+    EventKind.SHORTENED: "Granted a shorter time",
     EventKind.MOVED: "Moved to a new address",
+    EventKind.LATE: "Renewal overdue",
+    EventKind.UNREACHABLE: "Answers no more",
+    EventKind.REACHABLE: "Answers again",
     EventKind.EXPIRED: "Expired without renewal",
     EventKind.UNREGISTERED: "Signed off by the phone",
     EventKind.DEACTIVATED: "Ended",
     EventKind.REJECTED: "Replaced by a newer contact",
     EventKind.REFUSED: "Refused",
+    EventKind.UNANSWERED: "Challenge not answered",
 }
+UNANSWERED_WORDS: Final[dict[str, str]] = {
+    UnansweredReason.UNHEARD: "Challenge not heard by the phone",
+    UnansweredReason.IGNORED: "Challenge not answered by the phone",
+}
+_END_WORDS: Final = {str(reason): words for reason, words in END_WORDS.items()}
+
+
+def words(event: str, reason: str) -> str:
+    """ "Refused: wrong password", "Ended: dropped by an admin", "Registered"."""
+    word = WORDS.get(event, event)
+    if event == EventKind.REFUSED:
+        outcome = REFUSALS.get(reason)
+        return f"{word}: {outcome.words if outcome else reason}"
+    if event == EventKind.UNANSWERED:
+        return UNANSWERED_WORDS.get(reason, word)
+    end_words = _END_WORDS.get(reason)
+    return f"{word}: {end_words}" if event == EventKind.DEACTIVATED and end_words else word
 
 
 def sentence(event: RegistrationEvent) -> str:
-    """ "Refused: wrong password", "Ended: dropped by an admin", "Registered"."""
-    word = WORDS.get(event.event, event.event)
-    if event.event == EventKind.REFUSED:
-        outcome = REFUSALS.get(event.reason)
-        return f"{word}: {outcome.words if outcome else event.reason}"
-    end_words = {str(reason): words for reason, words in END_WORDS.items()}.get(event.reason)
-    return f"{word}: {end_words}" if event.event == EventKind.DEACTIVATED and end_words else word
+    return words(event.event, event.reason)
 
 
 def refusal(event: RegistrationEvent) -> Outcome | None:

@@ -40,6 +40,10 @@ def extension_sentence(extension: Extension, rows: Sequence[RegistrationRow]) ->
             sentence = "Disabled: its phones are refused."
         case PeerState.ONLINE:
             sentence = _online(rows) + (f" A phone is refused: {refused}." if refused else "")
+        case PeerState.LATE:
+            sentence = "Late: the phone's renewal is overdue."
+        case PeerState.UNREACHABLE:
+            sentence = "Registered, but the phone does not answer."
         case PeerState.REFUSED:
             sentence = f"Not reachable: the phone is refused, {refused}."
         case PeerState.OFFLINE:
@@ -55,7 +59,14 @@ def _state(extension: Extension, rows: Sequence[RegistrationRow]) -> PeerState:
     if not extension.enabled:
         return PeerState.DISABLED
     states = {row.state for row in rows}
-    order = (PeerState.ONLINE, PeerState.REFUSED, PeerState.OFFLINE, PeerState.NEVER_REGISTERED)
+    order = (
+        PeerState.ONLINE,
+        PeerState.LATE,
+        PeerState.UNREACHABLE,
+        PeerState.REFUSED,
+        PeerState.OFFLINE,
+        PeerState.NEVER_REGISTERED,
+    )
     return next((state for state in order if state in states), PeerState.NEVER_REGISTERED)
 
 

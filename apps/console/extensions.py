@@ -4,6 +4,7 @@ Must not write: what a form holds goes to the services. A password is shown in t
 """
 
 from collections.abc import Iterable
+from typing import Final
 from uuid import UUID
 
 from django.contrib import messages
@@ -16,6 +17,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.console.access import actor_of, admin_required
+from apps.console.event_queries import EVENT_KINDS, kinds_named
 from apps.console.extension_queries import (
     extension_list,
     next_device_name,
@@ -26,13 +28,17 @@ from apps.console.extension_state import ExtensionLine, extension_line, extensio
 from apps.console.forms import ExtensionCreateForm, ExtensionEditForm, posted
 from apps.console.list_query import PAGE_SIZE, search_of
 from apps.console.secrets_page import handover_page
+from apps.console.timeline_strip import strip
+from apps.console.verdict import verdict_of
+from apps.diagnosis.history import SPANS, history_of
 from apps.extensions.audit import Actor
 from apps.extensions.models import Domain, Extension
 from apps.extensions.services import NewPeer, extension_create, peer_create
 from apps.registrar import selectors
 from apps.registrar.services import extension_delete, extension_update
 
-RECENT_EVENTS = 25
+RECENT_EVENTS: Final = 25
+SPAN_WORDS: Final = (("24h", "24 hours"), ("7d", "7 days"))
 
 
 @require_safe
@@ -55,12 +61,24 @@ def index(request: HttpRequest) -> HttpResponse:
 def show(request: HttpRequest, extension_id: UUID) -> HttpResponse:
     extension = _extension(extension_id)
     rows = rows_by_extension([extension])[extension.pk]
+    kind, span = request.GET.get("events", ""), request.GET.get("span", "")
+    span = span if span in SPANS else "24h"
+    history = history_of([row.peer for row in rows], SPANS[span])
     context = {
         "section": "extensions",
         "extension": extension,
         "rows": rows,
         "sentence": extension_sentence(extension, rows),
-        "events": selectors.recent_events(extension_id=extension.pk, limit=RECENT_EVENTS),
+        "verdict": verdict_of(extension),
+        "span": span,
+        "spans": SPAN_WORDS,
+        "history": history,
+        "strip": strip(history.bands, history.moments, history.start, history.now),
+        "event_kind": kind if kind in EVENT_KINDS else "",
+        "event_kinds": [(name, words) for name, (words, _) in EVENT_KINDS.items()],
+        "events": selectors.recent_events(
+            extension_id=extension.pk, kinds=kinds_named(kind), limit=RECENT_EVENTS
+        ),
         "now": selectors.database_now(),
     }
     return render(request, "console/extensions/show.html", context)

@@ -2,7 +2,17 @@
 
 from django.urls import path
 
-from apps.console import devices, events, extensions, people, registrations, session, settings_page, trunks
+from apps.console import (
+    devices,
+    events,
+    extensions,
+    people,
+    registrations,
+    session,
+    settings_page,
+    sites,
+    trunks,
+)
 
 app_name = "console"
 urlpatterns = [
@@ -30,6 +40,7 @@ urlpatterns = [
         trunks.address_remove,
         name="trusted_address_remove",
     ),
+    path("sites/", sites.index, name="sites"),
     path("events/", events.index, name="events"),
     path("settings/", settings_page.index, name="settings"),
     path("settings/password/", settings_page.password, name="password"),

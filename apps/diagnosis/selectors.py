@@ -12,9 +12,17 @@ from django.db import connection
 from django.db.models import Count, F, OuterRef, Q, Subquery, Window
 from django.db.models.functions import RowNumber
 
-from apps.diagnosis.explain import explain
-from apps.diagnosis.facts import BindingFacts, EventFacts, Facts, Finding, SiteFacts, StrangerFacts
-from apps.extensions.models import Credential, Peer, WhenFull
+from apps.diagnosis.explain import HARM, explain
+from apps.diagnosis.facts import (
+    BindingFacts,
+    EventFacts,
+    Facts,
+    Finding,
+    Severity,
+    SiteFacts,
+    StrangerFacts,
+)
+from apps.extensions.models import Credential, Extension, Peer, WhenFull
 from apps.registrar.models import Binding, PeerActivity, Probe, RegistrationEvent, Stranger
 from apps.registrar.selectors import database_now, live_bindings, ringing_order
 from apps.registrar.sites import site_of, sites_of
@@ -23,6 +31,7 @@ EVENTS_READ: Final = 200
 EVENTS_OF: Final = dt.timedelta(days=30)
 STRANGERS_READ: Final = 20
 STRANGERS_OF: Final = dt.timedelta(days=1)
+FINE_FIRST: Final = (Severity.FINE, Severity.BROKEN, Severity.ATTENTION, Severity.NOTE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +47,32 @@ class Diagnosis:
         return self.findings[0]
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One finding, and about which peer."""
+
+    peer: Peer
+    finding: Finding
+
+
 def diagnoses(peers: Iterable[Peer]) -> list[Diagnosis]:
     """Of peers with `domain` and `extension` joined, in their order."""
     found = list(peers)
     facts = facts_of(found)
     return [Diagnosis(peer, facts[peer.pk], explain(facts[peer.pk])) for peer in found]
+
+
+def diagnoses_of_extension(extension: Extension) -> list[Diagnosis]:
+    return diagnoses(extension.peers.select_related("domain", "extension").order_by("name"))
+
+
+def said_together(found: Iterable[Diagnosis]) -> list[Said]:
+    """The findings about all devices of an extension, the one that answers for it first: an extension rings where one
+    of its devices is fine, so that is said before what is wrong with others."""
+    all_said = [Said(each.peer, finding) for each in found for finding in each.findings]
+    rings = any(said.finding.severity is Severity.FINE for said in all_said)
+    order = FINE_FIRST if rings else HARM
+    return sorted(all_said, key=lambda said: order.index(said.finding.severity))
 
 
 def facts_of(peers: Sequence[Peer]) -> Mapping[UUID, Facts]:

@@ -16,12 +16,13 @@ def row_version(row: RegistrationRow) -> str:
 
 def _facts(row: RegistrationRow) -> Iterator[object]:
     peer, extension, activity = row.peer, row.peer.extension, row.activity
-    yield from (peer.name, row.state, row.refused_words, row.offline_since)
+    yield from (peer.name, row.state, row.attention, row.refused_words, row.offline_since, row.site_is_down)
     if extension is not None:
         yield from (extension.number, extension.display_name)
     if activity is not None:
         yield from (activity.end_reason, activity.refused_at, activity.user_agent)
-        yield from (activity.received_addr, activity.received_port)
+        yield from (activity.received_addr, activity.received_port, activity.unanswered_at)
     for binding in row.bindings:
         yield from (binding.binding_id, binding.contact, binding.received_addr, binding.received_port)
         yield from (binding.transport, binding.user_agent, binding.registered_at, binding.expires_at)
+        yield binding.late_at

@@ -6,7 +6,7 @@ Must not write, and must not query in a loop: lists are paged and joined in the 
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -28,6 +28,7 @@ from apps.extensions.models import Extension, Peer, PeerKind
 from apps.registrar.models import Binding, PeerActivity, RegistrationEvent, WorkerHeartbeat
 from apps.registrar.outcomes import END_WORDS, REFUSALS, EndReason, EventKind
 from apps.registrar.peer_state import NEEDS_ATTENTION, with_state
+from apps.registrar.sites import site_of, sites_of
 from apps.registrar.states import PeerState
 from apps.registrar.worker import WEB_SOCKETS
 
@@ -55,6 +56,7 @@ class RegistrationRow:
     state: PeerState
     now: dt.datetime
     bindings: tuple[Binding, ...] = field(default=())
+    site_is_down: bool = False
 
     @property
     def activity(self) -> PeerActivity | None:
@@ -151,18 +153,46 @@ def registrations(*, search: str = "", state: str = "", order: str = "attention"
 
 
 def registration_rows(peers: Iterable[Peer]) -> list[RegistrationRow]:
-    """Rows for peers that came from peers_with_state(), in their order; two queries however many."""
+    """Rows for peers that came from peers_with_state(), in their order; three queries however many."""
     page = list(peers)
     bindings: dict[UUID, list[Binding]] = defaultdict(list)
     for binding in ringing_order(live_bindings().filter(peer_id__in=[peer.pk for peer in page])):
         bindings[binding.peer_id].append(binding)
     now = database_now()
+    silent = _silent_sites(page, bindings)
     return [
         RegistrationRow(
-            peer=peer, state=PeerState(_annotated(peer, "state")), now=now, bindings=tuple(bindings[peer.pk])
+            peer=peer,
+            state=PeerState(_annotated(peer, "state")),
+            now=now,
+            bindings=tuple(bindings[peer.pk]),
+            site_is_down=peer.pk in silent,
         )
         for peer in page
     ]
+
+
+def _silent_sites(peers: Iterable[Peer], bindings: Mapping[UUID, list[Binding]]) -> set[UUID]:
+    """Those that are silent themselves, at a site that is."""
+    places: dict[UUID, str] = {}
+    for peer in peers:
+        address = (
+            bindings[peer.pk][0].received_addr if bindings[peer.pk] else _annotated(peer, "received_addr")
+        )
+        if address and _is_silent(peer):
+            places[peer.pk] = address
+    down = {site.address for site in sites_of(places.values()).values() if site.is_down}
+    return {peer_id for peer_id, address in places.items() if site_of(address) in down}
+
+
+def _is_silent(peer: Peer) -> bool:
+    match PeerState(_annotated(peer, "state")):
+        case PeerState.LATE | PeerState.UNREACHABLE:
+            return True
+        case PeerState.OFFLINE:
+            return end_reason(peer) in (EndReason.EXPIRED, EndReason.FLOW_CLOSED)
+        case _:
+            return False
 
 
 def rows_of(peer_ids: Iterable[UUID]) -> list[RegistrationRow]:
@@ -205,9 +235,16 @@ def bindings_of_extension(extension: Extension) -> QuerySet[Binding]:
 
 
 def recent_events(
-    *, peer_id: UUID | None = None, extension_id: UUID | None = None, limit: int = 50
+    *,
+    peer_id: UUID | None = None,
+    extension_id: UUID | None = None,
+    kinds: Iterable[EventKind] = (),
+    limit: int = 50,
 ) -> Sequence[RegistrationEvent]:
-    events = RegistrationEvent.objects.order_by("-last_at", "-event_id")
+    """`kinds`: none means all."""
+    events = RegistrationEvent.objects.order_by("-at", "-event_id")
+    if wanted := list(kinds):
+        events = events.filter(event__in=wanted)
     if peer_id is not None:
         events = events.filter(peer_id=peer_id)
     if extension_id is not None:

@@ -1,5 +1,5 @@
 // Lets the times on the page go on: how long since, how long left, clock times in the reader's own zone.
-// Says the same words as apps/console/words.py. When a registration runs out it asks for the row.
+// Says the same words as apps/console/words.py. When a registration runs out, or its renewal is overdue, it asks for the row.
 
 const RAN_OUT_MS = 400; // by then the server's clock agrees
 let aheadMs = 0; // how far this browser's clock is before the server's
@@ -46,14 +46,17 @@ const words = {
 function tick() {
   const now = new Date(Date.now() - aheadMs);
   const ranOut = [];
+  const ask = (peer, when) => {
+    if (peer && asked.get(peer) !== when) ranOut.push(peer) && asked.set(peer, when);
+  };
   for (const time of document.querySelectorAll("time[data-tick]")) {
     const at = new Date(time.dateTime);
     const text = words[time.dataset.tick](at, now);
     if (time.textContent !== text) time.textContent = text;
-    if (time.dataset.tick === "until" && at <= now) {
-      const peer = time.closest("[data-peer]")?.dataset.peer;
-      if (peer && asked.get(peer) !== time.dateTime) ranOut.push(peer) && asked.set(peer, time.dateTime);
-    }
+    if (time.dataset.tick === "until" && at <= now) ask(time.closest("[data-peer]")?.dataset.peer, time.dateTime);
+  }
+  for (const row of document.querySelectorAll("[data-due]")) {
+    if (new Date(row.dataset.due) <= now) ask(row.dataset.peer, row.dataset.due);
   }
   for (const bar of document.querySelectorAll("progress[data-until]")) {
     bar.value = Math.max(0, (new Date(bar.dataset.until) - now) / 1000);

@@ -25,6 +25,7 @@ READ = {
     "trunks",
     "trunk",
     "events",
+    "sites",
     "settings",
 }
 OWN = {"password"}

@@ -11,7 +11,7 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from apps.console import event_words, phone_models, words
+from apps.console import event_words, phone_models, verdict, words
 from apps.extensions.models import TrustedAddress
 from apps.registrar.models import Binding, RegistrationEvent
 from apps.registrar.outcomes import Outcome
@@ -48,6 +48,16 @@ def moment(at: dt.datetime, now: dt.datetime) -> SafeString:
 def day(at: dt.datetime, now: dt.datetime) -> SafeString:
     """As moment, with the date alone before today."""
     return _time(at, "day", words.day(at, now))
+
+
+@register.filter
+def length_of_time(length: dt.timedelta) -> str:
+    return words.elapsed(length)
+
+
+@register.filter
+def row_words(code: str) -> str:
+    return verdict.row_words(code)
 
 
 @register.filter

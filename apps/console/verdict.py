@@ -16,7 +16,8 @@ from apps.extensions.models import Extension, Peer
 
 # What peer_state.py says of rows, and a verdict only after a closer look.
 ROW_WORDS: Final = {code: words.short for code, words in WORDS.items()} | {
-    "address_changing": "address keeps changing"
+    "address_changing": "address keeps changing",
+    "not_our_domain": WORDS["wrong_domain"].short,
 }
 CERTAINTY_WORDS: Final = {"certain": "", "likely": "Most likely", "possible": "Possibly"}
 

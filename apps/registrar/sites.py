@@ -56,23 +56,19 @@ def sites_of(addresses: Iterable[str]) -> Mapping[str, Site]:
     if not ranges:
         return {}
     lows, highs = [str(each[0]) for each in ranges], [str(each[-1]) for each in ranges]
-    found = _read(_SITES_OF, {"lows": lows, "highs": highs})
+    with connection.cursor() as cursor:
+        cursor.execute(_SITES_OF, {**_CONSTANTS, "lows": lows, "highs": highs})
+        found = [_site(row) for row in cursor.fetchall()]
     return {site.address: site for site in found}
 
 
 def site_page(*, search: str, start: int, size: int) -> tuple[Sequence[Site], int]:
     """Sites with more than one phone, those that are down first, then by size; and how many there are in all."""
-    params = {"search": f"{search}%", "start": start, "size": size}
+    params = {**_CONSTANTS, "search": f"{search}%", "start": start, "size": size}
     with connection.cursor() as cursor:
-        cursor.execute(_SITE_PAGE, {**_CONSTANTS, **params})
+        cursor.execute(_SITE_PAGE, params)
         rows = cursor.fetchall()
     return [_site(row[:-1]) for row in rows], rows[0][-1] if rows else 0
-
-
-def _read(statement: str, params: Mapping[str, Any]) -> list[Site]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {**_CONSTANTS, **params})
-        return [_site(row) for row in cursor.fetchall()]
 
 
 def _site(row: tuple[Any, ...]) -> Site:
@@ -142,7 +138,7 @@ ORDER BY (overdue >= %(overdue_at_least)s) DESC, phones DESC, site
 LIMIT %(size)s OFFSET %(start)s
 """
 )
-_CONSTANTS: Final = {
+_CONSTANTS: Final[dict[str, Any]] = {
     "silent": [EndReason.EXPIRED.value, EndReason.FLOW_CLOSED.value],
     "remembered": str(REMEMBERED),
     "prefix_v6": PREFIX_V6,

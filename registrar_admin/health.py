@@ -1,10 +1,12 @@
-"""GET /healthz: 200 only when web, database, migrations and at least one SIP worker are well; else 503 saying which.
+"""GET /healthz: 200 only when web, database, migrations, the keys of the credentials and at least one SIP worker are
+well; else 503 saying which.
 
 Must not tell a stranger anything else: no versions, no addresses, no error texts.
 """
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
@@ -12,6 +14,8 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from apps.extensions.ha1s import Ha1Keys
+from apps.extensions.sealing import missing_keys
 from apps.registrar.selectors import sip_worker_is_well
 
 
@@ -19,6 +23,10 @@ def _database() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     return True
+
+
+def _credential_keys() -> bool:
+    return not missing_keys(Ha1Keys(settings.CREDENTIAL_KEYS))
 
 
 class Migrations:
@@ -38,6 +46,7 @@ CHECKS: dict[str, Callable[[], bool]] = {
     "web": lambda: True,
     "database": _database,
     "migrations": Migrations(),
+    "credential_keys": _credential_keys,
     "sip": sip_worker_is_well,
 }
 

@@ -8,12 +8,13 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
 from apps.extensions.audit import Actor
 from apps.extensions.models import Domain
 from apps.extensions.services import extension_create
 from apps.registrar.models import WorkerHeartbeat
-from registrar_admin.health import Migrations
+from registrar_admin.health import CredentialKeys, Migrations
 
 pytestmark = pytest.mark.django_db
 
@@ -56,11 +57,21 @@ def test_a_password_under_a_key_that_is_missing_is_not_well(
 ) -> None:
     settings.CREDENTIAL_KEYS = (bytes(range(32)),)
     extension_create(domain=domain, number="1001", actor=actor)
-    assert Client().get("/healthz").json()["checks"]["credential_keys"] == "ok"
+    assert CredentialKeys()()
 
     settings.CREDENTIAL_KEYS = ()
 
-    assert Client().get("/healthz").json()["checks"]["credential_keys"] == "failing"
+    assert not CredentialKeys()()
+
+
+def test_the_table_of_credentials_is_not_read_each_time_somebody_asks(
+    domain: Domain, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    check = CredentialKeys()
+    assert check()
+
+    with django_assert_num_queries(0):
+        assert check()
 
 
 def test_a_missing_migration_is_not_well() -> None:

@@ -1,12 +1,13 @@
 """The configuration: environment variables in, one checked value out.
 
-`VARIABLES` is the only list of names; a test compares docs/operations.md with it. This module reads the
-mapping it is given and the key file in the data folder. It starts nothing, writes only that key file when
-asked to, and never puts a secret into an error.
+The names are those of variables.py. This module reads the mapping it is given and the key file in the data
+folder. It starts nothing, writes only that key file when asked to, and never puts a secret into an error.
 """
 
 from __future__ import annotations
 
+import base64
+import binascii
 import contextlib
 import difflib
 import ipaddress
@@ -24,9 +25,11 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from registrar_admin.embedded_postgres import embedded_database_url
+from registrar_admin.variables import VARIABLE_NAMES
 
 PROJECT_DIR: Final = Path(__file__).resolve().parent.parent
 SHORTEST_SECRET_KEY: Final = 32
+CREDENTIAL_KEY_BYTES: Final = 32
 SHORTEST_ADMIN_PASSWORD: Final = 12
 MOST_SIP_WORKERS: Final = 64
 EXAMPLE_SECRETS: Final = ("django-insecure", "change-me", "changeme", "change_me", "example", "replace-me")
@@ -34,82 +37,6 @@ EXAMPLE_SECRETS: Final = ("django-insecure", "change-me", "changeme", "change_me
 
 class ConfigError(ValueError):
     """One line for the operator: the variable, the wrong value (never a secret), what would be accepted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    name: str
-    default: str
-    meaning: str
-
-
-VARIABLES: Final = (
-    Variable(
-        "REGISTRAR_DATA_DIR",
-        "./var",
-        "Folder for the embedded database, the secret key and the logs; relative to the project folder.",
-    ),
-    Variable(
-        "DATABASE_URL",
-        "the embedded PostgreSQL",
-        "`postgresql://user:password@host:5432/name`, also `?host=/folder` and libpq options (`sslmode`).",
-    ),
-    Variable(
-        "REGISTRAR_HTTP",
-        "127.0.0.1:8000",
-        "Address and TCP port of the web pages and the API; `[::1]:8000` for IPv6.",
-    ),
-    Variable(
-        "REGISTRAR_SIP",
-        "0.0.0.0:5060",
-        "IP address and port, of UDP and TCP, where phones register; `[::]:5060` takes IPv6 and IPv4.",
-    ),
-    Variable(
-        "REGISTRAR_SIPS",
-        "none: TLS is off",
-        "IP address and TCP port where phones register over TLS, such as `0.0.0.0:5061`.",
-    ),
-    Variable(
-        "REGISTRAR_TLS_CERTIFICATE",
-        "a self-signed one in the data folder",
-        "Path of the PEM file with the certificate for SIP over TLS, the chain after it.",
-    ),
-    Variable(
-        "REGISTRAR_TLS_KEY",
-        "none",
-        "Path of the PEM file with the key of `REGISTRAR_TLS_CERTIFICATE`, without a password.",
-    ),
-    Variable("REGISTRAR_SIP_WORKERS", "2, or 1 on one CPU", "Number of SIP worker processes, 1 to 64."),
-    Variable(
-        "REGISTRAR_DOMAIN",
-        "REGISTRAR_PUBLIC_HOST, else this machine's address",
-        "Name of the first SIP domain, made at the first start.",
-    ),
-    Variable("REGISTRAR_ADMIN_USER", "admin", "Name of the first administrator, made at the first start."),
-    Variable(
-        "REGISTRAR_ADMIN_PASSWORD",
-        "a random one, printed once",
-        "Password of the first administrator for an unattended set-up, at least 12 characters.",
-    ),
-    Variable(
-        "REGISTRAR_PUBLIC_HOST",
-        "this machine's address",
-        "Host name or IP address that phones and browsers reach this machine by.",
-    ),
-    Variable(
-        "REGISTRAR_WEB_URL",
-        "plain HTTP on this machine",
-        "Where browsers reach the console, such as `https://registrar.example.com`; "
-        "`https` turns on the strict settings for use behind a TLS proxy.",
-    ),
-    Variable(
-        "SECRET_KEY",
-        "made in the data folder",
-        "Signs sessions and nonces, at least 32 characters; the same for all processes of one site.",
-    ),
-    Variable("REDIS_URL", "none", "`redis://host:6379/0`: channel layer for several web hosts."),
-)
-VARIABLE_NAMES: Final = frozenset(variable.name for variable in VARIABLES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +58,7 @@ class Config:
     public_host: str
     web_url: str | None
     secret_key: str | None
+    credential_keys: tuple[bytes, ...]
     redis_url: str | None
     debug: bool = False
 
@@ -180,6 +108,7 @@ def load_config(environ: Mapping[str, str]) -> Config:
         public_host=_checked(given, "REGISTRAR_PUBLIC_HOST", _public_host) or _reachable_address(sip_host),
         web_url=_checked(given, "REGISTRAR_WEB_URL", _web_url),
         secret_key=_checked(given, "SECRET_KEY", _secret_key) or _stored_secret_key(data_dir),
+        credential_keys=_credential_keys(given),
         redis_url=_checked(given, "REDIS_URL", _redis_url),
     )
 
@@ -386,6 +315,23 @@ def _stored_secret_key(data_dir: Path) -> str | None:
     if len(text) < SHORTEST_SECRET_KEY:
         raise ConfigError(f"{path} holds no key; expected {SHORTEST_SECRET_KEY} characters, or no such file")
     return text
+
+
+def _credential_keys(given: Mapping[str, str]) -> tuple[bytes, ...]:
+    """The keys in their order; in base64 of either alphabet, as openssl and Python write them."""
+    name = "REGISTRAR_CREDENTIAL_KEYS"
+    expected = f"expected {CREDENTIAL_KEY_BYTES} random bytes in base64, several with commas between"
+    keys: list[bytes] = []
+    for number, text in enumerate(given[name].split(",") if name in given else [], 1):
+        normal = text.strip().rstrip("=").replace("-", "+").replace("_", "/")
+        try:
+            key = base64.b64decode(normal + "=" * (-len(normal) % 4), validate=True)
+        except (binascii.Error, ValueError):
+            key = b""
+        if len(key) != CREDENTIAL_KEY_BYTES or len(set(key)) < 8:
+            raise ConfigError(f"{name}: key {number} is wrong; {expected} (the value is not shown)") from None
+        keys.append(key)
+    return tuple(keys)
 
 
 def _web_url(text: str) -> str:

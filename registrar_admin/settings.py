@@ -15,6 +15,7 @@ CONFIG = load_config(os.environ)
 WEB_URL = CONFIG.web_url or ""
 
 SECRET_KEY = CONFIG.require_secret_key()
+CREDENTIAL_KEYS = CONFIG.credential_keys
 DEBUG = False
 if WEB_URL:
     ALLOWED_HOSTS = [urlsplit(WEB_URL).hostname or "", "localhost", "127.0.0.1"]

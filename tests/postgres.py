@@ -1,7 +1,8 @@
 """A pytest plugin: an embedded PostgreSQL for the run, started when the first test needs a database.
 
 It sets DATABASE_URL, REGISTRAR_DATA_DIR and SECRET_KEY before Django's settings are read. A DATABASE_URL that
-is already set is used as it is. A test that starts the whole product gives it `product_data_dir()` and
+is already set is used as it is. The server is fast and forgets at a crash; `--durable-database` starts it as the
+product does. A test that starts the whole product gives it `product_data_dir()` and
 `product_environment()` instead.
 """
 
@@ -17,8 +18,8 @@ from pathlib import Path
 
 import pytest
 
-from registrar_admin.config import VARIABLE_NAMES
 from registrar_admin.embedded_postgres import EmbeddedPostgres
+from registrar_admin.variables import VARIABLE_NAMES
 
 FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 _server: EmbeddedPostgres | None = None
@@ -43,8 +44,12 @@ def product_environment(data_dir: Path, changes: Mapping[str, str] | None = None
     return {**clean, "REGISTRAR_DATA_DIR": str(data_dir), **(changes or {})}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--durable-database", action="store_true", help="each commit waits for the disk")
+
+
 @pytest.hookimpl(wrapper=True)
-def pytest_load_initial_conftests() -> Generator[None, None, None]:
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
     global _server
     for name in [name for name in os.environ if name.startswith("REGISTRAR_")]:
         del os.environ[name]  # a developer's own site must not decide a test
@@ -52,7 +57,7 @@ def pytest_load_initial_conftests() -> Generator[None, None, None]:
     if not os.environ.get("DATABASE_URL"):
         folder = Path(tempfile.mkdtemp(prefix="registrar-tests-"))
         folder.chmod(0o711)
-        _server = EmbeddedPostgres(folder, FAST)
+        _server = EmbeddedPostgres(folder, {} if early_config.known_args_namespace.durable_database else FAST)
         os.environ["DATABASE_URL"] = _server.url
         os.environ["REGISTRAR_DATA_DIR"] = str(folder)
     return (yield)

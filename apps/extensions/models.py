@@ -11,6 +11,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Length, Lower
 
+from apps.extensions import ha1s
 from apps.extensions.fields import CidrField
 from apps.sip.uri import aor_of
 
@@ -203,15 +204,16 @@ class Peer(models.Model):
 
 
 class Credential(models.Model):
-    """A digest user name and its HA1 per algorithm; the clear password is never stored (RFC 7616 §5.2)."""
+    """A digest user name and its HA1 per algorithm, as ha1s.py keeps them; the clear password is never stored (RFC
+    7616 §5.2)."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     domain = models.ForeignKey(Domain, on_delete=models.PROTECT, related_name="credentials")
     peer = models.ForeignKey(Peer, on_delete=models.CASCADE, related_name="credentials")
     username = models.CharField(max_length=64, db_collation="C")
-    ha1_md5 = models.CharField(max_length=32)
-    ha1_sha256 = models.CharField(max_length=64)
-    ha1_sha512_256 = models.CharField(max_length=64)
+    ha1_md5 = models.CharField(max_length=ha1s.LONGEST)
+    ha1_sha256 = models.CharField(max_length=ha1s.LONGEST)
+    ha1_sha512_256 = models.CharField(max_length=ha1s.LONGEST)
     valid_until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -227,10 +229,10 @@ class Credential(models.Model):
                 condition=Q(username__regex=SIP_USER_PATTERN), name="credential_username_sip_user"
             ),
             models.CheckConstraint(
-                condition=Q(ha1_md5__regex=r"^[0-9a-f]{32}$")
-                & Q(ha1_sha256__regex=r"^[0-9a-f]{64}$")
-                & Q(ha1_sha512_256__regex=r"^[0-9a-f]{64}$"),
-                name="credential_ha1_hex",
+                condition=Q(ha1_md5__regex=ha1s.MD5_PATTERN)
+                & Q(ha1_sha256__regex=ha1s.SHA_PATTERN)
+                & Q(ha1_sha512_256__regex=ha1s.SHA_PATTERN),
+                name="credential_ha1_hex_or_sealed",
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [

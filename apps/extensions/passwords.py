@@ -1,14 +1,16 @@
-"""Passwords for phones: made, judged, and turned into the HA1s that are kept.
+"""Passwords for phones: made, judged, and turned into the HA1s that are kept, sealed if the site has a key.
 
 Must not store or log a password.
 """
 
 import secrets
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 
+from apps.extensions.ha1s import Ha1Keys, place_of
 from apps.extensions.models import Credential, Domain
 from apps.sip.digest import Algorithm, ha1
 
@@ -44,11 +46,18 @@ def check_password(password: str, username: str) -> None:
 
 def new_credential(*, domain: Domain, peer_id: UUID, username: str, password: str) -> Credential:
     """An unsaved credential with the HA1 of each algorithm over the domain's realm (RFC 7616 §3.4.2)."""
+    ha1_keys, credential_id = Ha1Keys(settings.CREDENTIAL_KEYS), uuid4()
+
+    def kept(algorithm: Algorithm) -> str:
+        secret = ha1(algorithm, username, domain.realm, password)
+        return ha1_keys.seal(secret, algorithm, place_of(credential_id, peer_id, username))
+
     return Credential(
+        id=credential_id,
         domain=domain,
         peer_id=peer_id,
         username=username,
-        ha1_md5=ha1(Algorithm.MD5, username, domain.realm, password),
-        ha1_sha256=ha1(Algorithm.SHA256, username, domain.realm, password),
-        ha1_sha512_256=ha1(Algorithm.SHA512_256, username, domain.realm, password),
+        ha1_md5=kept(Algorithm.MD5),
+        ha1_sha256=kept(Algorithm.SHA256),
+        ha1_sha512_256=kept(Algorithm.SHA512_256),
     )

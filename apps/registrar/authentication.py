@@ -9,7 +9,15 @@ from typing import Final
 from uuid import UUID
 
 from apps.registrar.bindings import Account, DomainPolicy, NonceRecord
-from apps.registrar.outcomes import DISABLED, NO_QOP, OK, UNKNOWN_USER, WRONG_PASSWORD, Outcome
+from apps.registrar.outcomes import (
+    DISABLED,
+    NO_QOP,
+    OK,
+    UNKNOWN_USER,
+    UNREADABLE_CREDENTIAL,
+    WRONG_PASSWORD,
+    Outcome,
+)
 from apps.sip.digest import (
     Algorithm,
     AuthorizationFault,
@@ -26,12 +34,13 @@ from apps.sip.transactions import transaction_key
 # Long enough that a phone renewing twice an hour can reuse its nonce and save a round trip each time.
 NONCE_LIFETIME_S: Final = 3600
 
-_NOBODY: Final[dict[Algorithm, str]] = {
+NOBODYS_HA1S: Final[dict[Algorithm, str]] = {
     Algorithm.MD5: "0" * 32,
     Algorithm.SHA256: "0" * 64,
     Algorithm.SHA512_256: "0" * 64,
 }
 
+# Whom a user who does not exist is checked against. His HA1s are no secret: nobody is let in as him.
 NOBODY: Final = Account(
     peer_id=UUID(int=0),
     peer_name="nobody",
@@ -42,7 +51,7 @@ NOBODY: Final = Account(
     replace_when_full=False,
     min_expires_s=None,
     max_expires_s=None,
-    ha1s={},
+    ha1s={algorithm: (ha1,) for algorithm, ha1 in NOBODYS_HA1S.items()},
 )
 
 
@@ -70,16 +79,15 @@ def read_claim(
     return Claim(credentials, nonce_expired=state is NonceState.EXPIRED)
 
 
-def prove(claim: Claim, account: Account | None, method: str) -> Outcome:
+def prove(claim: Claim, account: Account | None, method: str, nobody: Account = NOBODY) -> Outcome:
     """OK, or why the claim is refused; the reason is for our ledger, never for the wire."""
-    algorithm = claim.credentials.algorithm
-    ha1s = account.ha1s[algorithm] if account else ()
+    ha1s = (account or nobody).ha1s[claim.credentials.algorithm]
     # Each is computed, also after a match: the time taken tells nothing.
-    proofs = [verify(claim.credentials, ha1, method) for ha1 in ha1s or (_NOBODY[algorithm],)]
+    proofs = [ha1 is not None and verify(claim.credentials, ha1, method) for ha1 in ha1s]
     if account is None:
         return UNKNOWN_USER
-    if not (ha1s and any(proofs)):
-        return WRONG_PASSWORD
+    if not any(proofs):
+        return UNREADABLE_CREDENTIAL if None in ha1s else WRONG_PASSWORD
     # Without qop there is no nonce count: it reads as 0, so that each nonce is good for one request (C100).
     if claim.credentials.qop is None and not account.accepts_no_qop:
         return NO_QOP

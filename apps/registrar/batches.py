@@ -15,10 +15,12 @@ from psycopg import Error, InterfaceError, OperationalError
 from psycopg.errors import DeadlockDetected, SerializationFailure
 from psycopg_pool import PoolTimeout
 
+from apps.extensions.ha1s import place_of, sealed_for
 from apps.registrar import outcomes
 from apps.registrar.answers import answering_keep
 from apps.registrar.authentication import (
     NOBODY,
+    NOBODYS_HA1S,
     NONCE_LIFETIME_S,
     Claim,
     challenge_headers,
@@ -118,6 +120,10 @@ class BatchProcessor:
         self.store = store
         self.chance = chance
         self.changed = changed
+        # His HA1s are opened like everybody's, so that refusing him takes as long (C91).
+        place = place_of(NOBODY.peer_id, NOBODY.peer_id, NOBODY.peer_name)
+        kept = sealed_for(store.ha1_keys, NOBODYS_HA1S, place)
+        self.nobody = replace(NOBODY, ha1s=store.opened([kept]))
 
     async def answers(self, datagrams: Sequence[Datagram]) -> list[Datagram]:
         """(bytes, destination) for each request that gets an answer, committed before it is returned."""
@@ -215,9 +221,9 @@ class BatchProcessor:
         )
         return _answer(received, Answer(outcome, headers))
 
-    def _unavailable(self, received: Received) -> Datagram:
+    def _unavailable(self, received: Received, outcome: Outcome = outcomes.UNAVAILABLE) -> Datagram:
         retry_after = ("Retry-After", str(self.chance.retry_after_s()))
-        return _answer(received, Answer(outcomes.UNAVAILABLE, [retry_after]))
+        return _answer(received, Answer(outcome, [retry_after]))
 
 
 class _Deciding:
@@ -235,7 +241,9 @@ class _Deciding:
     def answer(self, claimant: Claimant) -> Datagram:
         request = claimant.received.request
         account = self.batch.snapshot.accounts.get(claimant.claimed)
-        proof = prove(claimant.claim, account, request.method)
+        proof = prove(claimant.claim, account, request.method, self.processor.nobody)
+        if proof is outcomes.UNREADABLE_CREDENTIAL:
+            return self.processor._unavailable(claimant.received, proof)
         if account is None or proof is not outcomes.OK:
             return self._refuse(claimant, account, proof)
         key = repeat_key(request, claimant.received.source)

@@ -42,7 +42,7 @@ class DomainPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The peer behind a user name; `ha1s` are those valid now, per algorithm."""
+    """The peer behind a user name; `ha1s` are those valid now, per algorithm, None for one that cannot be read."""
 
     peer_id: UUID
     peer_name: str
@@ -53,7 +53,7 @@ class Account:
     replace_when_full: bool
     min_expires_s: int | None
     max_expires_s: int | None
-    ha1s: Mapping[Algorithm, tuple[str, ...]]
+    ha1s: Mapping[Algorithm, tuple[str | None, ...]]
     accepts_no_qop: bool = False
     # Good no more, kept to be recognised: a phone that was not told of the new password.
     retired_ha1s: Mapping[Algorithm, tuple[str, ...]] = field(default_factory=dict)

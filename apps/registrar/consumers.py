@@ -14,6 +14,7 @@ from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
 from django.conf import settings
 
+from apps.extensions.ha1s import Ha1Keys
 from apps.registrar.batches import BatchProcessor, Chance
 from apps.registrar.gruu import gruu_key
 from apps.registrar.regevent.notify import notify_key
@@ -58,7 +59,7 @@ class RegistrarConsumer(AsyncConsumer):
         queue = NotifyQueue(notify_key(settings.SECRET_KEY), uuid4)
         delay_s = 0.1
         while True:
-            self.store = Store(settings.DATABASE_URL, queue)
+            self.store = Store(settings.DATABASE_URL, queue, Ha1Keys(settings.CREDENTIAL_KEYS))
             self.tasks = WorkerTasks(self.store, scope_worker(self.scope), bind)
             try:
                 await self.store.open()

@@ -204,6 +204,8 @@ NOT_IMPLEMENTED = Outcome(501, "Not Implemented", "not_implemented")
 NO_TRANSACTION = Outcome(481, "Call/Transaction Does Not Exist", "no_transaction")
 SERVER_ERROR = Outcome(500, "Server Internal Error", "server_error")
 UNAVAILABLE = Outcome(503, "Service Unavailable", "database_unavailable")
+# Our fault, not a wrong password: nothing the phone's owner could correct, so it is in the log and not in the ledger.
+UNREADABLE_CREDENTIAL = Outcome(503, "Service Unavailable", "unreadable_credential")
 
 REFUSALS: dict[str, Outcome] = {
     outcome.code: outcome

@@ -4,6 +4,7 @@ Knows rows, not SIP: what they mean is decided in rules.py. Must not use Django'
 threads.
 """
 
+import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
@@ -17,6 +18,7 @@ from psycopg import AsyncConnection
 from psycopg.errors import Error
 from psycopg_pool import AsyncConnectionPool
 
+from apps.extensions.ha1s import CannotOpen, Ha1Keys, KeptHa1s, OpenedHa1s, place_of
 from apps.registrar import sql
 from apps.registrar.bindings import Account, ChangeSet, DomainPolicy, Event, NonceRecord, StoredBinding
 from apps.registrar.outcomes import EventKind
@@ -24,6 +26,8 @@ from apps.registrar.regevent.queue import cause_of
 from apps.registrar.regevent.store import NotifyQueue, subscriptions_of
 from apps.registrar.regevent.values import Subscribed, Subscription
 from apps.sip.digest import Algorithm
+
+logger = logging.getLogger(__name__)
 
 DIGEST_ORDERS: Final[dict[str, tuple[Algorithm, ...]]] = {
     "sha512_256_first": (Algorithm.SHA512_256, Algorithm.SHA256, Algorithm.MD5),
@@ -73,10 +77,14 @@ class Batch:
 
 
 class Store:
-    """Without a queue nobody is told of changes."""
+    """Without a queue nobody is told of changes. `ha1_keys` open the HA1s that are sealed."""
 
-    def __init__(self, conninfo: str, queue: NotifyQueue | None = None) -> None:
+    def __init__(
+        self, conninfo: str, queue: NotifyQueue | None = None, ha1_keys: Ha1Keys | None = None
+    ) -> None:
         self.queue = queue
+        self.ha1_keys = ha1_keys or Ha1Keys()
+        self._told: set[str] = set()
         self.pool: AsyncConnectionPool[AnyConnection] = AsyncConnectionPool(
             conninfo, min_size=1, max_size=4, timeout=2, open=False, kwargs={"autocommit": True}
         )
@@ -119,7 +127,7 @@ class Store:
             batch = Batch(
                 Snapshot(
                     now=(await clock.fetchall())[0][0],
-                    accounts=_accounts(await accounts.fetchall()),
+                    accounts=self._accounts(await accounts.fetchall()),
                     bindings=_bindings_by_aor(await bindings.fetchall()),
                     nonces={row[0]: NonceRecord(*row) for row in await records.fetchall()},
                     subscriptions=await subscriptions_of(connection, subscribed_aors),
@@ -150,6 +158,25 @@ class Store:
         """One of sql.py's statements in a transaction of its own."""
         async with self.pool.connection() as connection:
             await connection.execute(statement, params)
+
+    def opened(self, credentials: list[KeptHa1s]) -> OpenedHa1s:
+        return OpenedHa1s(self.ha1_keys, credentials, self._tell)
+
+    def _accounts(self, rows: Iterable[tuple[Any, ...]]) -> dict[Claimed, Account]:
+        """One account per user name; during a rotation it has two credentials, both good."""
+        by_claim: dict[Claimed, list[tuple[Any, ...]]] = defaultdict(list)
+        for row in rows:
+            by_claim[row[0], row[1]].append(row)
+        return {
+            claim: _account(credentials, self.opened([_kept_ha1s(row) for row in credentials]))
+            for claim, credentials in by_claim.items()
+        }
+
+    def _tell(self, cannot: CannotOpen) -> None:
+        """Once per key and process: every phone comes back each minute."""
+        if str(cannot) not in self._told:
+            self._told.add(str(cannot))
+            logger.error("REGISTRAR_CREDENTIAL_KEYS: %s", cannot)
 
 
 async def _write(connection: AnyConnection, batch: Batch, queue: NotifyQueue | None) -> None:
@@ -204,16 +231,16 @@ def _bindings_by_aor(rows: Iterable[tuple[Any, ...]]) -> dict[str, tuple[StoredB
     return {aor: tuple(bindings) for aor, bindings in by_aor.items()}
 
 
-def _accounts(rows: Iterable[tuple[Any, ...]]) -> dict[Claimed, Account]:
-    """One account per user name; during a rotation it has two credentials, both good."""
-    by_claim: dict[Claimed, list[tuple[Any, ...]]] = defaultdict(list)
-    for row in rows:
-        by_claim[row[0], row[1]].append(row)
-    return {claim: _account(credentials) for claim, credentials in by_claim.items()}
+def _kept_ha1s(row: tuple[Any, ...]) -> KeptHa1s:
+    _, username, credential_id, md5, sha256, sha512_256, peer_id = row[:7]
+    return KeptHa1s(
+        place_of(credential_id, peer_id, username),
+        {Algorithm.MD5: md5, Algorithm.SHA256: sha256, Algorithm.SHA512_256: sha512_256},
+    )
 
 
-def _account(credentials: list[tuple[Any, ...]]) -> Account:
-    peer_id, peer_name, extension_id, number, enabled, *limits = credentials[0][5:]
+def _account(credentials: list[tuple[Any, ...]], ha1s: OpenedHa1s) -> Account:
+    peer_id, peer_name, extension_id, number, enabled, *limits = credentials[0][6:]
     max_contacts, when_full, least, most, accepts_no_qop = limits
     return Account(
         peer_id=peer_id,
@@ -225,10 +252,6 @@ def _account(credentials: list[tuple[Any, ...]]) -> Account:
         replace_when_full=when_full == "replace",
         min_expires_s=least,
         max_expires_s=most,
-        ha1s={
-            Algorithm.MD5: tuple(row[2] for row in credentials),
-            Algorithm.SHA256: tuple(row[3] for row in credentials),
-            Algorithm.SHA512_256: tuple(row[4] for row in credentials),
-        },
+        ha1s=ha1s,
         accepts_no_qop=accepts_no_qop,
     )

@@ -103,7 +103,7 @@ C94 M §22 Basic is neither offered nor accepted; unknown schemes are none
 C95 M §22 mangled credentials are 400 or 401
 C96 S §22.4 a digest uri that differs from the Request-URI is let through, as real tools need
 C97 M RFC 7616 §5 comparison takes constant time; an unknown user costs the same hash
-C98 M RFC 7616 §5 only hashes of passwords are stored
+C98 M RFC 7616 §5 only hashes of passwords are stored, encrypted if the site has a key
 C99 M §22 a changed password and a disabled user act at once
 C100 S RFC 2069 credentials without qop are refused unless switched on, and never without a count
 C101 N RFC 7616 SHA-512-256 and nextnonce; userhash and auth-int are neither offered nor accepted

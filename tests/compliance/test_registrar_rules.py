@@ -8,11 +8,16 @@ from typing import Any
 from unittest.mock import ANY
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import connection
 
-from apps.extensions.models import Credential
+from apps.extensions.audit import Actor
+from apps.extensions.ha1s import Ha1Keys
+from apps.extensions.models import Credential, Domain
+from apps.extensions.sealing import credentials_seal
 from apps.extensions.services import NewPeer
 from apps.registrar.authentication import NONCE_LIFETIME_S, Claim, prove
+from apps.registrar.batches import BatchProcessor
 from apps.registrar.bindings import Account
 from apps.registrar.models import Binding, NonceUse
 from apps.registrar.store import Store
@@ -95,7 +100,7 @@ async def test_c96_a_digest_uri_unlike_the_request_uri_is_let_through(
     assert reply.status == 200
 
 
-WORK = {"verify", "expected_response", "_hash", "hexdigest", "compare_digest", "encode"}
+WORK = {"verify", "expected_response", "_hash", "hexdigest", "compare_digest", "encode", "open", "decrypt"}
 
 
 def account(ha1: str) -> Account:
@@ -128,6 +133,28 @@ def test_c91_c97_an_unknown_user_costs_the_same_work_compared_in_constant_time()
     unknown = functions_called(lambda: prove(claim, None, "REGISTER"))
 
     assert wrong.count("compare_digest") == 1
+    assert [name for name in wrong if name in WORK] == [name for name in unknown if name in WORK]
+
+
+async def test_c91_c97_an_unknown_user_costs_the_same_work_where_hashes_are_sealed(
+    registrar: Registrar, phone: Phone
+) -> None:
+    keys = Ha1Keys([bytes(range(32))])
+    await sync_to_async(credentials_seal)(ha1_keys=keys, actor=Actor.of_command("test"))
+    registrar.store.ha1_keys = keys
+    processor = BatchProcessor(registrar.store, registrar.processor.chance, registrar.changed.update)
+    domain = await Domain.objects.aget()
+    credentials = DigestCredentials(
+        "1001", "example.com", "n", "sip:example.com", "0" * 64, Algorithm.SHA256, "c", 1, "auth", "00000001"
+    )
+    claim = Claim(credentials, nonce_expired=False)
+    async with registrar.store.batch(aors=[], claims=[(domain.pk, "1001")], nonces=[]) as batch:
+        known = batch.snapshot.accounts[domain.pk, "1001"]
+
+    wrong = functions_called(lambda: prove(claim, known, "REGISTER", processor.nobody))
+    unknown = functions_called(lambda: prove(claim, None, "REGISTER", processor.nobody))
+
+    assert wrong.count("open") == wrong.count("decrypt") == 1
     assert [name for name in wrong if name in WORK] == [name for name in unknown if name in WORK]
 
 

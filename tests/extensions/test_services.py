@@ -274,6 +274,7 @@ IMPOSSIBLE: list[tuple[type[Any], dict[str, Any]]] = [
     (Peer, {"min_expires_s": 2, "max_expires_s": 1}),
     (Credential, {"ha1_md5": "k8-Fuchsbau-71"}),
     (Credential, {"ha1_sha256": "0" * 63}),
+    (Credential, {"ha1_sha256": "s1.0123abcd.AAAA"}),
     (Credential, {"username": "a b"}),
     (Domain, {"name": "Example.com"}),
     (Domain, {"realm": ""}),

@@ -13,8 +13,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from registrar_admin.config import PROJECT_DIR, VARIABLE_NAMES
+from registrar_admin.config import PROJECT_DIR
 from registrar_admin.embedded_postgres import EmbeddedPostgres
+from registrar_admin.variables import VARIABLE_NAMES
 from tests.interop.contract import Client, Server
 from tests.postgres import product_data_dir, product_environment
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connection
 
 from apps.extensions.audit import Actor
+from apps.extensions.ha1s import Ha1Keys
 from apps.extensions.models import Domain
 from apps.extensions.services import NewPeer, extension_create
 from apps.registrar.batches import BatchProcessor, Chance
@@ -63,7 +64,7 @@ def phone(extension_1001: NewPeer) -> Phone:
 
 @pytest.fixture
 async def registrar(transactional_db: None) -> AsyncIterator[Registrar]:
-    store = Store(url_of_test_database())
+    store = Store(url_of_test_database(), ha1_keys=Ha1Keys(settings.CREDENTIAL_KEYS))
     await store.open()
     yield Registrar(store)
     await store.close()

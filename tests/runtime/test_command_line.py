@@ -10,12 +10,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 
 import psycopg
 import pytest
+from django.conf import LazySettings
 from django.core.management.base import CommandError
 
+from apps.extensions.audit import Actor
+from apps.extensions.ha1s import key_id
+from apps.extensions.models import Domain
+from apps.extensions.services import extension_create
 from registrar_admin.config import PROJECT_DIR, load_config
 from registrar_admin.embedded_postgres import EmbeddedPostgres
 from registrar_admin.management.commands import up
@@ -135,6 +141,19 @@ def test_an_outside_database_that_does_not_answer_is_one_line_without_its_passwo
     assert caught.value.returncode == 2
     assert "hunter2" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_start_tells_which_credential_key_is_missing(
+    domain: Domain, actor: Actor, settings: LazySettings
+) -> None:
+    settings.CREDENTIAL_KEYS = (bytes(range(32)),)
+    extension_create(domain=domain, number="1001", actor=actor)
+    settings.CREDENTIAL_KEYS = ()
+    told = StringIO()
+
+    up.Command(stderr=told)._tell_missing_keys()
+
+    assert told.getvalue().startswith(f"REGISTRAR_CREDENTIAL_KEYS: key {key_id(bytes(range(32)))} is missing")
 
 
 def test_a_stop_while_the_first_start_is_at_work_leaves_nothing_running(data_dir: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import stat
 from pathlib import Path
 
@@ -9,14 +10,14 @@ import pytest
 
 from registrar_admin.config import (
     PROJECT_DIR,
-    VARIABLE_NAMES,
-    VARIABLES,
     ConfigError,
     database_settings,
     ensure_secret_key,
     load_config,
 )
+from registrar_admin.variables import VARIABLE_NAMES, VARIABLES
 
+CREDENTIAL_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8="
 KEY = "k3y-of-a-test-that-is-long-enough-0123456789"
 
 
@@ -87,6 +88,11 @@ def test_an_ipv6_address_is_written_in_brackets() -> None:
         ("REDIS_URL", "http://example.com"),
         ("SECRET_KEY", "short"),
         ("REGISTRAR_ADMIN_PASSWORD", "short"),
+        ("REGISTRAR_CREDENTIAL_KEYS", "short"),
+        ("REGISTRAR_CREDENTIAL_KEYS", "ä" * 43),
+        ("REGISTRAR_CREDENTIAL_KEYS", "A" * 43),
+        ("REGISTRAR_CREDENTIAL_KEYS", f"{CREDENTIAL_KEY},"),
+        ("REGISTRAR_CREDENTIAL_KEYS", f"{CREDENTIAL_KEY}{CREDENTIAL_KEY}"),
     ],
 )
 def test_a_wrong_value_is_one_line_that_names_the_variable(name: str, value: str) -> None:
@@ -106,6 +112,7 @@ def test_a_wrong_value_is_one_line_that_names_the_variable(name: str, value: str
         ("REDIS_URL", "http://:hunter2@example.com"),
         ("SECRET_KEY", "hunter2"),
         ("REGISTRAR_ADMIN_PASSWORD", "hunter2"),
+        ("REGISTRAR_CREDENTIAL_KEYS", "hunter2"),
     ],
 )
 def test_an_error_never_shows_a_secret(name: str, value: str) -> None:
@@ -114,6 +121,16 @@ def test_an_error_never_shows_a_secret(name: str, value: str) -> None:
 
     assert "hunter2" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_credential_keys_are_several_in_either_base64_with_the_newest_first() -> None:
+    url_safe = base64.urlsafe_b64encode(bytes(range(224, 256))).decode().rstrip("=")
+    assert "_" in url_safe
+
+    config = load_config({"REGISTRAR_CREDENTIAL_KEYS": f"{url_safe}, {CREDENTIAL_KEY}"})
+
+    assert config.credential_keys == (bytes(range(224, 256)), bytes([*range(31), 255]))
+    assert load_config({}).credential_keys == ()
 
 
 def test_a_mistyped_name_is_refused_with_the_name_that_was_meant() -> None:

@@ -9,7 +9,8 @@ import pytest
 import yaml
 from django.core.management import get_commands
 
-from registrar_admin.config import PROJECT_DIR, VARIABLE_NAMES
+from registrar_admin.config import PROJECT_DIR
+from registrar_admin.variables import VARIABLE_NAMES
 
 COMPOSE: dict[str, Any] = yaml.safe_load((PROJECT_DIR / "docker-compose.yml").read_text(encoding="utf-8"))
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]

@@ -3,13 +3,18 @@
 import datetime as dt
 
 import pytest
+from django.conf import LazySettings
 from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries
 
+from apps.extensions.audit import Actor
+from apps.extensions.models import Domain
+from apps.extensions.services import extension_create
 from apps.registrar.models import WorkerHeartbeat
-from registrar_admin.health import Migrations
+from registrar_admin.health import CredentialKeys, Migrations
 
 pytestmark = pytest.mark.django_db
 
@@ -25,7 +30,13 @@ def test_without_a_sip_worker_it_is_503_and_says_so() -> None:
     assert answer.status_code == 503
     assert answer.json() == {
         "status": "failing",
-        "checks": {"web": "ok", "database": "ok", "migrations": "ok", "sip": "failing"},
+        "checks": {
+            "web": "ok",
+            "database": "ok",
+            "migrations": "ok",
+            "credential_keys": "ok",
+            "sip": "failing",
+        },
     }
 
 
@@ -39,6 +50,28 @@ def test_a_worker_that_stopped_beating_is_not_well() -> None:
     beat(30)
 
     assert Client().get("/healthz").json()["checks"]["sip"] == "failing"
+
+
+def test_a_password_under_a_key_that_is_missing_is_not_well(
+    domain: Domain, actor: Actor, settings: LazySettings
+) -> None:
+    settings.CREDENTIAL_KEYS = (bytes(range(32)),)
+    extension_create(domain=domain, number="1001", actor=actor)
+    assert CredentialKeys()()
+
+    settings.CREDENTIAL_KEYS = ()
+
+    assert not CredentialKeys()()
+
+
+def test_the_table_of_credentials_is_not_read_each_time_somebody_asks(
+    domain: Domain, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    check = CredentialKeys()
+    assert check()
+
+    with django_assert_num_queries(0):
+        assert check()
 
 
 def test_a_missing_migration_is_not_well() -> None:

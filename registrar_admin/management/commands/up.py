@@ -76,11 +76,22 @@ class Command(BaseCommand):
         self._bring_up_database(config, supervisor)
         with supervisor.interruptible():
             username, new_password, domain = _fill_database(config)
+            self._tell_missing_keys()
             if new_password is not None:
                 self._new_login = login_lines(config, username, new_password)
             collect_if_changed(config.data_dir / "static.stamp")
         _close_database()
         return username, new_password, domain
+
+    def _tell_missing_keys(self) -> None:
+        """No reason not to start: an administrator may have to give out new passwords."""
+        from apps.extensions.ha1s import Ha1Keys
+        from apps.extensions.sealing import missing_keys
+
+        for key_id, count in missing_keys(Ha1Keys(settings.CREDENTIAL_KEYS)).items():
+            self._tell(
+                f"REGISTRAR_CREDENTIAL_KEYS: key {key_id} is missing, so {count} passwords cannot be checked"
+            )
 
     def _serve(self, config: Config, supervisor: Supervisor, text: str) -> None:
         supervisor.start(_web(config))

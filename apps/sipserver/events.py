@@ -5,7 +5,7 @@ Specified in docs/asgi-sip.md. Only types stand here; nothing acts.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypedDict
 
@@ -63,6 +63,7 @@ class SipScope(TypedDict):
     transport: Transport
     server: Address
     worker: str
+    flows: Collection[str]
     counters: Counters
 
 

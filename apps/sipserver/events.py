@@ -50,6 +50,7 @@ class Counters:
     connections: int = 0
     connections_refused: int = 0
     handshakes_failed: int = 0
+    stun_answers: int = 0
 
 
 class Versions(TypedDict):

@@ -114,7 +114,7 @@ C105 S RFC 5626 §6 instance and reg-id name the binding, whatever the URI
 C106 S RFC 5626 §4.1 an instance is compared byte by byte and returned with its <>
 C107 S RFC 5626 §6 reg-id without an instance is ignored; reg-id 0 or text is 400
 C108 S RFC 5626 §6 Require: outbound where applied; 439 where the first hop lacks it
-C109 N RFC 5626 Flow-Timer, and an answer to keep-alives
+C109 N RFC 5626 Flow-Timer, and an answer to keep-alives: CRLF over connections, STUN over UDP
 C110 N RFC 5627 public and temporary GRUUs for who asks with an instance
 C111 N RFC 3680 SUBSCRIBE to reg: full, then partial state
 C112 N RFC 3608 Service-Route as configured

@@ -1,7 +1,7 @@
 """Digest authentication of a REGISTER (RFC 3261 §22, RFC 7616, RFC 8760): challenge, claim, proof. Pure.
 
-Every refusal looks the same from outside: 401 with a fresh challenge, the same headers in the same order, and the same
-work done for a user who does not exist (C91, C97). Keeps nothing: a nonce proves itself (C46, C93).
+Every refusal looks the same from outside: 401 with the nonce it came under, the same headers in the same order, and the
+same work done for a user who does not exist (C91, C97). Keeps nothing: a nonce proves itself (C46, C93).
 """
 
 from dataclasses import dataclass
@@ -101,11 +101,12 @@ def success_headers(
     §3.5, C101). Not earlier: each nonce in use is a row that is kept."""
     if nonce_age_s(claim.credentials.nonce, now_s) <= NONCE_LIFETIME_S // 2:
         return []
-    nonce = _nonce(request, domain, nonce_key, source_host, now_s)
+    nonce = new_nonce(request, domain, nonce_key, source_host, now_s)
     return [("Authentication-Info", authentication_info(nonce))]
 
 
-def _nonce(request: Request, domain: DomainPolicy, nonce_key: bytes, source_host: str, now_s: int) -> str:
+def new_nonce(request: Request, domain: DomainPolicy, nonce_key: bytes, source_host: str, now_s: int) -> str:
+    """A nonce for this source; a repeat of the request within seconds gets the same one (C42)."""
     return make_nonce(
         nonce_key,
         issue_time(now_s, NONCE_LIFETIME_S),
@@ -126,11 +127,14 @@ def is_merged(request: Request, record: NonceRecord) -> bool:
     return all(f"\r\n{line}\r\n".encode() in head for line in lines)
 
 
-def challenge_headers(
-    request: Request, domain: DomainPolicy, nonce_key: bytes, source_host: str, now_s: int, *, stale: bool
-) -> list[tuple[str, str]]:
-    """One WWW-Authenticate per algorithm, in the domain's order (RFC 8760 §2.4). A repeat gets the same ones (C42)."""
-    nonce = _nonce(request, domain, nonce_key, source_host, now_s)
+def nonce_after_refusal(claim: Claim) -> str | None:
+    """The refused request's own nonce while it is good: the client sees that its answer was wrong, not its nonce, and
+    asks its user (RFC 7616 §3.3). With a new one each time some phones try again at once, and without end."""
+    return None if claim.nonce_expired else claim.credentials.nonce
+
+
+def challenge_headers(domain: DomainPolicy, nonce: str, *, stale: bool) -> list[tuple[str, str]]:
+    """One WWW-Authenticate per algorithm, in the domain's order (RFC 8760 §2.4)."""
     return [
         ("WWW-Authenticate", www_authenticate(domain.realm, nonce, algorithm, stale))
         for algorithm in domain.algorithms

@@ -25,6 +25,8 @@ from apps.registrar.authentication import (
     Claim,
     challenge_headers,
     is_merged,
+    new_nonce,
+    nonce_after_refusal,
     prove,
     read_claim,
     success_headers,
@@ -214,12 +216,18 @@ class BatchProcessor:
         return answers
 
     def _challenge(
-        self, received: Received, domain: DomainPolicy, now_s: int, outcome: Outcome, *, stale: bool = False
+        self,
+        received: Received,
+        domain: DomainPolicy,
+        now_s: int,
+        outcome: Outcome,
+        *,
+        nonce: str | None = None,
+        stale: bool = False,
     ) -> Datagram:
-        headers = challenge_headers(
-            received.request, domain, self.chance.nonce_key, received.source[0], now_s, stale=stale
-        )
-        return _answer(received, Answer(outcome, headers))
+        """With this nonce, or a new one."""
+        nonce = nonce or new_nonce(received.request, domain, self.chance.nonce_key, received.source[0], now_s)
+        return _answer(received, Answer(outcome, challenge_headers(domain, nonce, stale=stale)))
 
     def _unavailable(self, received: Received, outcome: Outcome = outcomes.UNAVAILABLE) -> Datagram:
         retry_after = ("Retry-After", str(self.chance.retry_after_s()))
@@ -287,11 +295,15 @@ class _Deciding:
                 received.request, account or NOBODY, claimant.domain, proof, received.source, self.now
             )
         )
-        return self._challenge(claimant, proof)
+        return self._challenge(claimant, proof, nonce=nonce_after_refusal(claimant.claim))
 
-    def _challenge(self, claimant: Claimant, outcome: Outcome, *, stale: bool = False) -> Datagram:
+    def _challenge(
+        self, claimant: Claimant, outcome: Outcome, *, nonce: str | None = None, stale: bool = False
+    ) -> Datagram:
         now_s = int(self.now.timestamp())
-        return self.processor._challenge(claimant.received, claimant.domain, now_s, outcome, stale=stale)
+        return self.processor._challenge(
+            claimant.received, claimant.domain, now_s, outcome, nonce=nonce, stale=stale
+        )
 
     def _register(self, claimant: Claimant, account: Account) -> Datagram:
         aor = claimant.aor or ""

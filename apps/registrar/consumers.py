@@ -7,7 +7,7 @@ import asyncio
 import hashlib
 import logging
 import secrets
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 from channels.consumer import AsyncConsumer, get_handler_name
@@ -25,6 +25,7 @@ from apps.registrar.rounds import DATABASE_TROUBLE
 from apps.registrar.store import Store
 from apps.registrar.worker import WEB_SOCKETS, WorkerTasks
 from apps.sip.uri import format_host
+from apps.sipserver.events import SipScope
 from apps.sipserver.udp import WILDCARDS
 
 logger = logging.getLogger(__name__)
@@ -35,18 +36,18 @@ def nonce_key(secret_key: str) -> bytes:
     return hashlib.sha256(b"sip nonce\0" + secret_key.encode()).digest()
 
 
-def scope_server(scope: Any) -> tuple[str, int]:
-    host, port = scope["server"]
-    return host, port
-
-
-def scope_worker(scope: Any) -> str:
-    return str(scope["worker"])
-
-
 class RegistrarConsumer(AsyncConsumer):
     # No such layer: one queue less, and no Redis connection per worker.
     channel_layer_alias = ""
+    _has_started = False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """An instance that fails leaves nothing running beside the next one."""
+        try:
+            await super().__call__(scope, receive, send)
+        except Exception:
+            await self._abandon()
+            raise
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Without the stock dispatch's hop to a thread for every event."""
@@ -54,13 +55,14 @@ class RegistrarConsumer(AsyncConsumer):
 
     async def sip_startup(self, event: dict[str, Any]) -> None:
         """Waits for the database: until it is there, no datagram is taken and nothing false is answered."""
-        host, port = scope_server(self.scope)
+        scope = cast(SipScope, self.scope)
+        host, port = scope["server"]
         bind = f"{format_host(host)}:{port}" if host else WEB_SOCKETS
         queue = NotifyQueue(notify_key(settings.SECRET_KEY), uuid4)
         delay_s = 0.1
         while True:
             self.store = Store(settings.DATABASE_URL, queue, Ha1Keys(settings.CREDENTIAL_KEYS))
-            self.tasks = WorkerTasks(self.store, scope_worker(self.scope), bind)
+            self.tasks = WorkerTasks(self.store, scope["worker"], bind, scope["flows"])
             try:
                 await self.store.open()
                 # Before the first binding: a flow whose worker does not beat counts as closed.
@@ -81,15 +83,14 @@ class RegistrarConsumer(AsyncConsumer):
             gruu_key(settings.SECRET_KEY),
         )
         own_hosts = frozenset({host, settings.SIP_PUBLIC_HOST} - WILDCARDS - {""})
-        self.notifies = NotifySender(
-            self.store.pool, queue, self.send, scope_worker(self.scope), datagrams=bool(host)
-        )
+        self.notifies = NotifySender(self.store.pool, queue, self.send, scope["worker"], datagrams=bool(host))
         known_as = (host if host and host not in WILDCARDS else settings.SIP_PUBLIC_HOST or "", port)
         self.processor = BatchProcessor(
             self.store, chance, self.tasks.changed, own_hosts, self.notifies.wake, known_as
         )
         self.tasks.start()
         self.notifies.start()
+        self._has_started = True
 
     async def sip_datagrams(self, event: dict[str, Any]) -> None:
         answers = await self.processor.answers(event["datagrams"])
@@ -107,3 +108,8 @@ class RegistrarConsumer(AsyncConsumer):
         await asyncio.gather(self.notifies.stop(), self.tasks.stop())
         await self.store.close()
         raise StopConsumer
+
+    async def _abandon(self) -> None:
+        if self._has_started:
+            await asyncio.gather(self.notifies.stop(), self.tasks.abandon())
+            await self.store.close()

@@ -71,6 +71,11 @@ WHERE flow IS NOT NULL AND NOT EXISTS (
 LIMIT %(limit)s
 """
 
+FLOWS_OF_WORKER: Final = """
+SELECT flow FROM registrar_binding WHERE flow IS NOT NULL AND starts_with(flow, %(worker)s || '/')
+UNION SELECT flow FROM registrar_regsubscription WHERE flow IS NOT NULL AND starts_with(flow, %(worker)s || '/')
+"""
+
 NONCES: Final = """
 SELECT nonce, nc, transaction_key, response, expires_at FROM registrar_nonceuse WHERE nonce = ANY(%(nonces)s)
 """

@@ -154,6 +154,12 @@ class Store:
             rows = await (await connection.execute(sql.FLOWS_OF_DEAD_WORKERS, params)).fetchall()
         return [row[0] for row in rows]
 
+    async def flows_of_worker(self, worker: str) -> list[str]:
+        """Flows of this worker with bindings or subscriptions."""
+        async with self.pool.connection() as connection:
+            rows = await (await connection.execute(sql.FLOWS_OF_WORKER, {"worker": worker})).fetchall()
+        return [row[0] for row in rows]
+
     async def execute(self, statement: str, params: Mapping[str, Any] | None = None) -> None:
         """One of sql.py's statements in a transaction of its own."""
         async with self.pool.connection() as connection:

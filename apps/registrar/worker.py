@@ -7,7 +7,7 @@ Must not answer SIP.
 import asyncio
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 from uuid import UUID
 
@@ -31,10 +31,11 @@ WEB_SOCKETS: Final = "websocket"
 
 
 class WorkerTasks:
-    """`worker` is the first part of its flows' names; `bind` is shown to people."""
+    """`worker` is the first part of its flows' names; `bind` is shown to people; `open_flows` is always up to date."""
 
-    def __init__(self, store: Store, worker: str, bind: str) -> None:
+    def __init__(self, store: Store, worker: str, bind: str, open_flows: Collection[str]) -> None:
         self.store = store
+        self.open_flows = open_flows
         self.bind = bind
         self.id = worker
         self._beating_since_s: float | None = None
@@ -48,6 +49,7 @@ class WorkerTasks:
         self._rounds.start(self.beat, BEAT_EVERY_S)
         self._rounds.start(self._sweep, SWEEP_EVERY_S)
         self._rounds.start(self._tidy, TIDY_EVERY_S)
+        self._rounds.start(self._find_lost_flows, TIDY_EVERY_S)
         self._rounds.start(self._end_flows, LOOK_AGAIN_S, news=self._some_flow_closed, rest_s=PUBLISH_EVERY_S)
         self._rounds.start(self._publish, LOOK_AGAIN_S, news=self._something_changed, rest_s=PUBLISH_EVERY_S)
 
@@ -59,6 +61,10 @@ class WorkerTasks:
             await self.store.execute(sql.DELETE_HEARTBEAT, {"id": self.id})
         except DATABASE_TROUBLE as error:
             logger.warning("could not sign off at the database: %s", error)
+
+    async def abandon(self) -> None:
+        """The next instance of this worker takes over its connections: it goes on beating, and finds what is left."""
+        await self._rounds.stop()
 
     def changed(self, peer_ids: Iterable[UUID]) -> None:
         """These peers' registrations changed and are committed; the web hears of it within PUBLISH_EVERY_S."""
@@ -96,6 +102,11 @@ class WorkerTasks:
         if flows:
             self.changed(await end_flows(self.store, flows))
             self._closed_flows -= flows
+
+    async def _find_lost_flows(self) -> None:
+        """Connections of this worker whose end was told to an instance that failed before it acted."""
+        stored = await self.store.flows_of_worker(self.id)
+        self.flows_closed(flow for flow in stored if flow not in self.open_flows)
 
     async def _tidy(self) -> None:
         await tidy(self.store)

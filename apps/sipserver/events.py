@@ -5,7 +5,7 @@ Specified in docs/asgi-sip.md. Only types stand here; nothing acts.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, TypedDict
 
@@ -50,6 +50,7 @@ class Counters:
     connections: int = 0
     connections_refused: int = 0
     handshakes_failed: int = 0
+    stun_answers: int = 0
 
 
 class Versions(TypedDict):
@@ -63,6 +64,7 @@ class SipScope(TypedDict):
     transport: Transport
     server: Address
     worker: str
+    flows: Collection[str]
     counters: Counters
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -64,6 +64,11 @@ class Flows:
         self._connections: dict[str, Connection] = {}
         self._waiting: dict[str, deque[Datagram]] = {}
         self._empty = asyncio.Event()
+
+    @property
+    def open_flows(self) -> Collection[str]:
+        """The names of the connections that are open: a view that stays true."""
+        return self._connections.keys()
 
     def admit(self, host: str) -> bool:
         """Take a place for a connection from this address; give_back() frees it. False when there is none."""

@@ -205,6 +205,7 @@ class SipServer(StatelessServer):
             "transport": "WS" if self._sock is None else "UDP",
             "server": ("", 0) if self._sock is None else _bound_address(self._sock),
             "worker": self.worker,
+            "flows": self.flows.open_flows,
             "counters": self.counters,
         }
 

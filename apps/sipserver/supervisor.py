@@ -45,6 +45,7 @@ class Child:
 
     `env` is its whole environment (None: ours), `pass_fds` stay open in it. Output is appended to `log`
     (None: it goes where ours goes). `stops_last` keeps it until the others are gone, as a database must be.
+    It starts with the signals of `held_back` blocked, and unblocks them once it can handle them.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Child:
     parent_death_signal: signal.Signals = signal.SIGKILL
     account: Account | None = None
     stops_last: bool = False
+    held_back: frozenset[signal.Signals] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +264,11 @@ def spawn(child: Child, output: IO[bytes] | None = None) -> subprocess.Popen[byt
     if child.account is not None:
         options |= {"user": child.account.uid, "group": child.account.gid, "extra_groups": []}
     with contextlib.ExitStack() as stack:
+        stack.callback(
+            signal.pthread_sigmask,
+            signal.SIG_SETMASK,
+            signal.pthread_sigmask(signal.SIG_BLOCK, child.held_back),
+        )
         if child.log is not None:
             options["stdout"] = options["stderr"] = stack.enter_context(_log_file(child.log))
         return subprocess.Popen(  # noqa: S603 - the caller's own command

@@ -1,4 +1,5 @@
-"""One UDP socket: what arrives goes into the open batch, and answers leave from the address that was asked.
+"""One UDP socket: what arrives goes into the open batch, and answers leave from the address that was asked. STUN is
+answered at once, before all else: it is cheap, and the application has no part in it.
 
 Must not poll, nor give up the socket after an error. A socket bound to every address of the
 machine (RFC 3581 §4) has the kernel tell which one each datagram came to, and tells it back.
@@ -15,6 +16,7 @@ from typing import Final
 from .addresses import from_socket_address, to_socket_address
 from .events import Datagram, Origin
 from .flows import Hub
+from .stun import binding_answer, is_stun
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +74,11 @@ class UdpPort:
         view = memoryview(buffer)
         for _ in range(room):
             size, raw = receive(buffer)
-            batch.append((bytes(view[:size]), from_socket_address(family, raw)))
+            data, source = bytes(view[:size]), from_socket_address(family, raw)
+            if is_stun(data):
+                self._answer_stun(data, Origin(*source))
+            else:
+                batch.append((data, source))
 
     def _drain_knowing_where(self, batch: list[Datagram], room: int) -> None:
         receive, buffer, family = self._sock.recvmsg_into, [self._buffer], self._family
@@ -81,7 +87,22 @@ class UdpPort:
             size, ancillary, _, raw = receive(buffer, _ANCILLARY_BYTES)
             host, port = from_socket_address(family, raw)
             local = answer_from(family, ancillary[0][2]) if ancillary else None
-            batch.append((bytes(view[:size]), Origin(host, port, "UDP", None, local)))
+            data, origin = bytes(view[:size]), Origin(host, port, "UDP", None, local)
+            if is_stun(data):
+                self._answer_stun(data, origin)
+            else:
+                batch.append((data, origin))
+
+    def _answer_stun(self, data: bytes, origin: Origin) -> None:
+        answer = binding_answer(data, origin[:2])
+        if answer is None:
+            return
+        try:
+            self.send_from(answer, origin)
+        except OSError:
+            self._hub.counters.send_errors += 1
+        else:
+            self._hub.counters.stun_answers += 1
 
     def _receive_failed(self, error: OSError) -> None:
         # Whatever it is, it is not worth the socket: try again soon, without spinning.

@@ -64,6 +64,7 @@ async def _serve(
     server = SipServer(application, sock, listening)
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGHUP, _renew, listening, certificate)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # held back by the parent until now
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, server.stop)
     if alive_fd is not None:

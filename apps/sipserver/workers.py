@@ -52,6 +52,8 @@ def worker_children(
             pass_fds=(*sockets.fds, alive_fd),
             # An orphan still answers what it has in hand; the pipe sees to it that it ends.
             parent_death_signal=signal.SIGTERM,
+            # A new certificate must not end a worker that is still starting.
+            held_back=frozenset({signal.SIGHUP}),
         )
         for number in range(1, count + 1)
     ]

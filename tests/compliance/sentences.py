@@ -92,7 +92,7 @@ C83 M §19.1.4 sips is not sip, a written port not a default one, transport=udp 
 C84 M §19.1.4 user, ttl, method, maddr and transport count even in one URI only; others only in both
 C85 M §19.1.4 header parts must be the same set
 C86 S §19.1.4 spellings of one IPv6 address are equal
-C87 M RFC 7616 §3.3 an expired nonce is stale=true, a wrong digest is not
+C87 M RFC 7616 §3.3 an expired nonce is stale=true; a wrong digest is not, and gets its own nonce again
 C88 M RFC 8760 §2 qop="auth" always; one challenge for each algorithm, in the domain's order
 C89 M RFC 7616 §3.9.1 the vectors come out right
 C90 M RFC 7616 §3.4 no algorithm means MD5; one not offered is 401
@@ -114,7 +114,7 @@ C105 S RFC 5626 §6 instance and reg-id name the binding, whatever the URI
 C106 S RFC 5626 §4.1 an instance is compared byte by byte and returned with its <>
 C107 S RFC 5626 §6 reg-id without an instance is ignored; reg-id 0 or text is 400
 C108 S RFC 5626 §6 Require: outbound where applied; 439 where the first hop lacks it
-C109 N RFC 5626 Flow-Timer, and an answer to keep-alives
+C109 N RFC 5626 Flow-Timer, and an answer to keep-alives: CRLF over connections, STUN over UDP
 C110 N RFC 5627 public and temporary GRUUs for who asks with an instance
 C111 N RFC 3680 SUBSCRIBE to reg: full, then partial state
 C112 N RFC 3608 Service-Route as configured

@@ -12,6 +12,7 @@ from apps.sip.contact import Contact, ContactError, Star, parse_contacts, parse_
 from apps.sip.digest import AuthorizationFault, DigestCredentials, expected_response, parse_authorization
 from apps.sip.message import Request, parse_request
 from apps.sip.uri import UriError, address_of_record, parse_sip_uri, uris_equal
+from apps.sipserver.stun import binding_answer, is_stun
 from tests.fuzz.registrar import MAX_CONTACTS, SOURCE, MemoryRegistrar
 
 # Of the server's own failures only these two are the request's fault; there is nothing to redirect to.
@@ -47,6 +48,17 @@ def check_message(data: bytes) -> None:
         for one in bindings:
             assert one.expires_at > registrar.now
             one.contact.encode()
+
+
+def check_stun(data: bytes) -> None:
+    """At most one answer, hardly larger than what came, that is no request itself."""
+    for source in (SOURCE, ("2001:db8::7%2", 5060)):
+        answer = binding_answer(data, source)
+        if answer is not None:
+            assert is_stun(data)
+            assert len(answer) <= len(data) + 24
+            assert answer[4:20] == data[4:20]
+            assert binding_answer(answer, source) is None, "no two servers answer each other without end"
 
 
 def check_response(response: bytes, request: bytes) -> int:

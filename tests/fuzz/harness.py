@@ -25,6 +25,7 @@ FIELDS: Final[dict[int, Callable[[str], None]]] = {
 
 def test_one_input(data: bytes) -> None:
     checks.check_message(data)
+    checks.check_stun(data)
     if data[:1] and data[0] in FIELDS:
         try:
             text = data[1:].decode()

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from apps.registrar import outcomes
 from apps.registrar.answers import answering_keep
-from apps.registrar.authentication import Claim, challenge_headers, prove, read_claim
+from apps.registrar.authentication import Claim, challenge_headers, new_nonce, prove, read_claim
 from apps.registrar.bindings import Account, Address, DomainPolicy, StoredBinding
 from apps.registrar.rules import Answer, Decision, Registration, register, requested_aor
 from apps.registrar.triage import triage
@@ -89,10 +89,8 @@ class MemoryRegistrar:
         if isinstance(claim, Claim):
             prove(claim, self.account, request.method)
         elif request.value("authorization") is not None:
-            headers = challenge_headers(
-                request, domain, NONCE_KEY, source[0], int(self.now.timestamp()), stale=False
-            )
-            return Answer(outcomes.CHALLENGE, headers)
+            nonce = new_nonce(request, domain, NONCE_KEY, source[0], int(self.now.timestamp()))
+            return Answer(outcomes.CHALLENGE, challenge_headers(domain, nonce, stale=False))
         return self.register(request, source).answer
 
     def register(self, request: Request, source: Address = SOURCE) -> Decision:

@@ -42,6 +42,21 @@ def bent_messages(draw: st.DrawFn) -> bytes:
 
 
 @st.composite
+def bent_bindings(draw: st.DrawFn) -> bytes:
+    """A STUN message with any type and attributes, and lengths that are sometimes wrong."""
+    kind = draw(st.sampled_from([0x0001, 0x0001, 0x0001, 0x0011, 0x0101, 0x0111]))
+    attributes = b""
+    for _ in range(draw(st.integers(0, 3))):
+        value = draw(st.binary(max_size=20))
+        length = len(value) + draw(st.sampled_from([0, 0, 0, 1, 60_000]))
+        attributes += draw(st.integers(0, 0xFFFF)).to_bytes(2, "big") + length.to_bytes(2, "big")
+        attributes += value + bytes(-len(value) % 4)
+    length = len(attributes) + draw(st.sampled_from([0, 0, 0, 4]))
+    cookie = draw(st.sampled_from([b"\x21\x12\xa4\x42", b"\x21\x12\xa4\x42", bytes(4)]))
+    return kind.to_bytes(2, "big") + length.to_bytes(2, "big") + cookie + b"abcdefghijkl" + attributes
+
+
+@st.composite
 def built_registers(draw: st.DrawFn) -> bytes:
     """A REGISTER whose headers are dropped, doubled, re-ordered or filled with anything."""
     headers = [*HEADERS.items(), *draw(st.lists(st.sampled_from([*MORE_HEADERS.items()]), max_size=3))]

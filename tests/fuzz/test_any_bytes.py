@@ -11,10 +11,11 @@ from tests.fuzz.checks import (
     check_contacts,
     check_message,
     check_steps,
+    check_stun,
     check_uri,
     count_steps,
 )
-from tests.fuzz.strategies import CORPUS, bent_messages, built_registers
+from tests.fuzz.strategies import CORPUS, bent_bindings, bent_messages, built_registers
 from tests.sip.messages import REQUEST_LINE, register
 
 LARGEST = 65_535
@@ -34,6 +35,11 @@ def test_any_bytes_get_one_answer_or_silence(data: bytes) -> None:
 @given(st.binary(max_size=300))
 def test_any_bytes_after_a_request_line_get_one_answer_or_silence(data: bytes) -> None:
     check_message(f"{REQUEST_LINE}\r\nVia: SIP/2.0/UDP h\r\n".encode() + data)
+
+
+@given(bent_bindings() | st.binary(max_size=300))
+def test_any_stun_gets_one_small_answer_or_silence(data: bytes) -> None:
+    check_stun(data)
 
 
 @given(bent_messages())

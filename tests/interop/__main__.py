@@ -11,15 +11,18 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
+from apps.sipserver.certificates import ensure_self_signed
 from registrar_admin.config import PROJECT_DIR
 from registrar_admin.embedded_postgres import EmbeddedPostgres
 from registrar_admin.variables import VARIABLE_NAMES
 from tests.interop.contract import Client, Server
+from tests.interop.tls_proxy import tls_proxy
 from tests.postgres import product_data_dir, product_environment
 
-HOST = "127.0.0.1"
+HOST, HOST_IPV6 = "127.0.0.1", "::1"
 STARTS_WITHIN_S = 90
 PAGE = PROJECT_DIR / "docs" / "interop.md"
 ALGORITHMS = ("MD5", "SHA-256")
@@ -34,11 +37,18 @@ def free_port() -> int:
 @contextmanager
 def product() -> Iterator[Server]:
     """The running product; Django of this process reads its database from then on."""
-    with product_data_dir() as data_dir:
+    with product_data_dir() as data_dir, tls_proxy(HOST, _certificate(data_dir)) as proxy:
         web, sip, sips = free_port(), free_port(), free_port()
-        ours = {"REGISTRAR_HTTP": f"{HOST}:{web}", "REGISTRAR_SIP": f"{HOST}:{sip}", "REGISTRAR_DOMAIN": HOST}
-        if "REGISTRAR_SIPS" in VARIABLE_NAMES:
-            ours["REGISTRAR_SIPS"] = f"{HOST}:{sips}"
+        proxy.forward_to(web)
+        # Each listens on both families where there are both.
+        bind = "[::]" if _has_ipv6() else HOST
+        ours = {
+            "REGISTRAR_HTTP": f"{HOST}:{web}",
+            "REGISTRAR_WEB_URL": f"https://{HOST}:{proxy.port}",
+            "REGISTRAR_SIP": f"{bind}:{sip}",
+            "REGISTRAR_SIPS": f"{bind}:{sips}",
+            "REGISTRAR_DOMAIN": HOST,
+        }
         environ = product_environment(data_dir, ours)
         output = data_dir / "output.txt"
         with output.open("w") as file:
@@ -48,7 +58,7 @@ def product() -> Iterator[Server]:
             try:
                 _wait_for(process, output)
                 _look_into(data_dir, environ)
-                yield _server(sip, sips, web)
+                yield _server(sip, sips, web, proxy.port)
             finally:
                 process.terminate()
                 process.wait(15)
@@ -73,14 +83,29 @@ def _look_into(data_dir: Path, environ: dict[str, str]) -> None:
     django.setup()
 
 
-def _server(sip: int, sips: int, web: int) -> Server:
-    web_url = f"http://{HOST}:{web}"
+def _certificate(data_dir: Path) -> Path:
+    return ensure_self_signed(data_dir / "proxy", [HOST]).chain
+
+
+def _has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind((HOST_IPV6, 0))
+    except OSError:
+        return False
+    return True
+
+
+def _server(sip: int, sips: int, web: int, secure_web: int) -> Server:
+    speaks_sip = _speaks_sip(web)
     return Server(
         host=HOST,
         port=sip,
         tcp=_listens(sip),
         tls_port=sips if _listens(sips) else None,
-        web_url=web_url if _speaks_sip(web) else None,
+        web_url=f"http://{HOST}:{web}" if speaks_sip else None,
+        secure_web_url=f"https://{HOST}:{secure_web}" if speaks_sip else None,
+        ipv6=_has_ipv6(),
     )
 
 
@@ -110,13 +135,14 @@ def _speaks_sip(web: int) -> bool:
 def clients() -> Sequence[Client]:
     from tests.interop.clients.baresip import Baresip
     from tests.interop.clients.baresip_python import BaresipPython
+    from tests.interop.clients.jssip import JsSip
     from tests.interop.clients.linphone import Linphone
     from tests.interop.clients.pjsip import Pjsip
     from tests.interop.clients.sipjs import SipJs
     from tests.interop.clients.sipp import Sipp
     from tests.interop.clients.sipsak import Sipsak
 
-    return (Sipp(), Sipsak(), BaresipPython(), Baresip(), Linphone(), Pjsip(), SipJs())
+    return (Sipp(), Sipsak(), BaresipPython(), Baresip(), Linphone(), Pjsip(), SipJs(), JsSip())
 
 
 def main(names: Sequence[str]) -> int:
@@ -125,14 +151,16 @@ def main(names: Sequence[str]) -> int:
         from tests.interop.table import page
         from tests.interop.witness import Witness
 
-        witness = Witness(HOST)
+        ipv4 = server, Witness(HOST)
+        ipv6 = replace(server, host=HOST_IPV6), Witness(HOST_IPV6)
         rows = []
         for client in clients():
             if names and not any(client.name.lower().startswith(name.lower()) for name in names):
                 continue
             for transport in client.transports:
+                place, witness = ipv6 if transport.endswith("/IPv6") else ipv4
                 for algorithm in ALGORITHMS:
-                    row = run_case(client, server, witness, transport, algorithm)
+                    row = run_case(client, place, witness, transport, algorithm)
                     print(row.client, transport, algorithm, row.steps, file=sys.stderr, flush=True)
                     rows.append(row)
     text = page(rows, dt.datetime.now(tz=dt.UTC).date())

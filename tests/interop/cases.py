@@ -31,13 +31,14 @@ def run_case(client: Client, server: Server, witness: Witness, transport: str, a
     """Never raises for what a client does: it is in the row."""
     row = Row(client.name, client.version(), transport, algorithm)
     reason = client.missing() or client.cannot(transport, algorithm) or _not_served(server, transport)
+    transport = transport.partition("/")[0]
     if reason:
         row.steps = dict.fromkeys(STEPS, f"-: {reason}")
         return row
     witness.offer(algorithm)
     login = witness.new_login()
     with tempfile.TemporaryDirectory(prefix="interop-") as folder:
-        _run_steps(row, client, server, witness, login, Path(folder))
+        _run_steps(row, client, server, witness, transport, login, Path(folder))
     with tempfile.TemporaryDirectory(prefix="interop-") as folder:
         wrong = replace(login, password="not the password")
         row.steps["wrong password"] = _try(
@@ -47,21 +48,25 @@ def run_case(client: Client, server: Server, witness: Witness, transport: str, a
 
 
 def _not_served(server: Server, transport: str) -> str | None:
+    if transport.endswith("/IPv6") and not server.ipv6:
+        return "this machine has no IPv6"
     if transport == "TCP" and not server.tcp:
         return "the server offers no TCP here"
     if transport == "TLS" and server.tls_port is None:
         return "the server offers no TLS here"
-    if transport in ("WS", "WSS") and server.web_url is None:
+    if (transport == "WS" and server.web_url is None) or (
+        transport == "WSS" and server.secure_web_url is None
+    ):
         return "the server offers no WebSocket here"
     return None
 
 
 def _run_steps(
-    row: Row, client: Client, server: Server, witness: Witness, login: Login, folder: Path
+    row: Row, client: Client, server: Server, witness: Witness, transport: str, login: Login, folder: Path
 ) -> None:
     try:
-        with client.phone(server, row.transport, login, folder) as phone:
-            row.steps["register"] = _try(lambda: _register(phone, witness, login, row.transport))
+        with client.phone(server, transport, login, folder) as phone:
+            row.steps["register"] = _try(lambda: _register(phone, witness, login, transport))
             if row.steps["register"] != DONE:
                 return
             row.steps["refresh"] = _try(lambda: _refresh(phone, witness, login))

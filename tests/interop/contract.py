@@ -5,9 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from apps.sip.uri import format_host
+
 # Short enough that a phone without a refresh button refreshes by itself while we look.
 SHORTEST_EXPIRES_S = 2
 NO_QUERY = "the client has no query"
+IPV6 = ("UDP/IPv6", "TCP/IPv6")
+"""Further transports of a client that speaks IPv6."""
 
 
 class CannotDo(Exception):  # noqa: N818 - says what it is
@@ -22,12 +26,24 @@ class Server:
     port: int
     tcp: bool = False
     tls_port: int | None = None
-    ca_file: Path | None = None
     web_url: str | None = None
+    secure_web_url: str | None = None
+    ipv6: bool = False
+
+    @property
+    def uri_host(self) -> str:
+        return format_host(self.host)
 
     @property
     def address(self) -> str:
-        return f"{self.host}:{self.port}"
+        return f"{self.uri_host}:{self.port}"
+
+    @property
+    def tls_address(self) -> str:
+        return f"{self.uri_host}:{self.tls_port}"
+
+    def address_for(self, transport: str) -> str:
+        return self.tls_address if transport == "TLS" else self.address
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +74,9 @@ class Client(Protocol):
     def version(self) -> str: ...
 
     def cannot(self, transport: str, algorithm: str) -> str | None:
-        """Why this client cannot be tried with that; None if it can."""
+        """Why this client cannot be tried with that, one of its transports; None if it can."""
 
     def phone(
         self, server: Server, transport: str, login: Login, folder: Path
     ) -> AbstractContextManager[Phone]:
-        """One device with an empty folder of its own."""
+        """One device with an empty folder of its own; the transport without a family, which the server's host says."""

@@ -1,14 +1,20 @@
-"""A captured REGISTER is accepted never again; its honest repeat every time (RFC 3261 §17.2.2, RFC 7616 §5.5)."""
+"""A captured REGISTER is accepted never again; its honest repeat every time (RFC 3261 §17.2.2, RFC 7616 §5.5).
+
+A refused one gets its own nonce again, which proves nothing to anybody (RFC 7616 §3.3)."""
 
 import datetime as dt
+import re
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.db.models import F
 
+from apps.extensions.models import Peer
+from apps.registrar.authentication import NONCE_LIFETIME_S
 from apps.registrar.models import Binding, NonceUse
 from apps.registrar.store import Store
-from tests.registrar.conftest import Registrar, url_of_test_database
+from apps.sip.nonce import make_nonce
+from tests.registrar.conftest import NONCE_KEY, PASSWORD, Registrar, url_of_test_database
 from tests.registrar.phone import Phone
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -130,3 +136,69 @@ async def test_c38_the_same_request_come_another_way_is_482_and_changes_nothing(
     assert reply is not None
     assert (reply.status, reply.contacts) == (482, [])
     assert await rows() == before
+
+
+def challenged_with(raw: bytes) -> set[str]:
+    return set(re.findall(r'nonce="([^"]+)"', raw.decode()))
+
+
+@pytest.mark.parametrize("reason", ["wrong password", "unknown user", "disabled"])
+async def test_c87_a_wrong_answer_gets_its_own_nonce_again_and_not_stale(
+    registrar: Registrar, phone: Phone, reason: str
+) -> None:
+    phone.username = "1009" if reason == "unknown user" else phone.username
+    phone.password = "not it at all" if reason == "wrong password" else PASSWORD
+    await Peer.objects.aupdate(enabled=reason != "disabled")
+
+    refused = await registrar.register(phone)
+    again = await registrar.register(phone)
+
+    assert (refused.status, again.status) == (401, 401)
+    assert challenged_with(refused.raw) == challenged_with(again.raw) == {phone.nonce}
+    assert not refused.stale
+
+
+async def test_c42_the_repeat_of_a_refused_request_gets_the_same_bytes(
+    registrar: Registrar, phone: Phone
+) -> None:
+    phone.password = "not it at all"
+    first = await registrar.register(phone)
+    refused = phone.register()
+
+    replies = [await registrar.send(phone, refused) for _ in range(3)]
+
+    assert first.status == 401
+    assert len({reply.raw for reply in replies if reply}) == 1
+
+
+async def test_c87_c92_the_corrected_password_registers_under_the_same_nonce_and_only_once(
+    registrar: Registrar, phone: Phone
+) -> None:
+    phone.password = "not it at all"
+    await registrar.register(phone)
+    refused = phone.register()
+    await registrar.send(phone, refused)
+    phone.password = PASSWORD
+
+    corrected = await registrar.register(phone)
+    before = await rows()
+    replayed = await registrar.send(phone, refused)
+
+    assert corrected.status == 200
+    assert replayed is not None
+    assert replayed.status == 401
+    assert await rows() == before
+
+
+async def test_c87_a_wrong_answer_under_an_expired_nonce_gets_a_new_one_that_is_not_stale(
+    registrar: Registrar, phone: Phone
+) -> None:
+    await registrar.register(phone)
+    now_s = int((await Binding.objects.aget()).refreshed_at.timestamp())
+    expired = make_nonce(NONCE_KEY, now_s - NONCE_LIFETIME_S - 60, b"x", phone.source[0], "example.com")
+    phone.nonce, phone.nc, phone.password = expired, 0, "not it at all"
+
+    refused = await registrar.register(phone)
+
+    assert (refused.status, refused.stale) == (401, False)
+    assert expired not in challenged_with(refused.raw)

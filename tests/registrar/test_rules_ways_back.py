@@ -206,9 +206,15 @@ def test_c112_the_service_route_is_returned_as_configured_in_order() -> None:
 
 @pytest.mark.parametrize(
     ("flow", "keep", "answered"),
-    [("w/1", ";keep", 30), ("w/1", "", None), ("w/1", ";keep=20", None), (None, ";keep", None)],
+    [
+        ("w/1", ";keep", 30),
+        ("w/1", "", None),
+        ("w/1", ";keep=20", None),
+        (None, ";keep", 30),
+        (None, "", None),
+    ],
 )
-def test_c114_keep_is_answered_only_where_keep_alives_are(
+def test_c109_keep_is_answered_to_who_offers_it_over_connections_and_udp_alike(
     flow: str | None, keep: str, answered: int | None
 ) -> None:
     record = Record(facts={"flow": flow, "transport": "TCP" if flow else "UDP"})
@@ -218,7 +224,7 @@ def test_c114_keep_is_answered_only_where_keep_alives_are(
     assert decision.answer.keep_s == answered
 
 
-def test_c114_the_value_of_keep_stands_in_the_answers_top_via_alone() -> None:
+def test_c109_the_value_of_keep_stands_in_the_answers_top_via_alone() -> None:
     asking = request(
         [PHONE], [], cseq=1, call_id="c", vias=2, top_via="SIP/2.0/TCP h;keep;branch=z9hG4bKk;Keepx=1"
     )

@@ -50,6 +50,7 @@ async def test_the_scope_names_the_socket(sock: socket.socket) -> None:
             "transport": "UDP",
             "server": sock.getsockname(),
             "worker": server.worker,
+            "flows": server.flows.open_flows,
             "counters": server.counters,
         }
     ]

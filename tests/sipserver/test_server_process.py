@@ -1,5 +1,6 @@
 import asyncio
 import os
+import re
 import signal
 import ssl
 import subprocess
@@ -73,6 +74,17 @@ async def test_kill_9_of_the_parent_ends_even_a_stuck_worker() -> None:
         await _block_one(client, START_PATIENCE_S)
         server.process.kill()
         await until(lambda: _is_free(server.address), patience_s=6)
+        client.close()
+
+
+async def test_a_sighup_while_a_worker_starts_does_not_end_it() -> None:
+    with running_server(workers=1) as server:
+        assert server.process.stdout is not None
+        started = re.search(r"sipworker-1 started, pid (\d+)", server.process.stdout.readline())
+        assert started is not None
+        server.process.send_signal(signal.SIGHUP)
+        client = Client(server.address)
+        assert await _pid_answering(client, START_PATIENCE_S) == int(started[1])
         client.close()
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.interop.contract import NO_QUERY, SHORTEST_EXPIRES_S, CannotDo, Login, Phone, Server
+from tests.interop.contract import IPV6, NO_QUERY, SHORTEST_EXPIRES_S, CannotDo, Login, Phone, Server
 from tests.interop.witness import comes_true
 
 HOST = "127.0.0.1"
@@ -21,7 +21,7 @@ REFRESH_EVERY_S = SHORTEST_EXPIRES_S + 1
 
 class Baresip:
     name = "baresip"
-    transports = ("UDP", "TCP", "TLS")
+    transports = ("UDP", "TCP", "TLS", *IPV6)
 
     def missing(self) -> str | None:
         if shutil.which("baresip") is None:
@@ -47,7 +47,7 @@ class Baresip:
             f"module_path {_module_path()}",
             *("module_app account.so", "module_app menu.so", "module_app ctrl_tcp.so"),
             f"ctrl_tcp_listen {HOST}:{control_port}",
-            f"sip_listen {server.host}:0",
+            f"sip_listen {server.uri_host}:0",
         ]
         (folder / "config").write_text("\n".join(config) + "\n")
         (folder / "accounts").write_text("")
@@ -68,8 +68,7 @@ class Baresip:
 class BaresipPhone:
     def __init__(self, control: "Control", server: Server, transport: str, login: Login) -> None:
         self.control = control
-        port = server.tls_port if transport == "TLS" else server.port
-        self.aor = f"sip:{login.username}@{server.host}:{port}"
+        self.aor = f"sip:{login.username}@{server.address_for(transport)}"
         self.account = (
             f"<{self.aor};transport={transport.lower()}>;auth_user={login.username};auth_pass={login.password}"
             f";regint={REFRESH_EVERY_S}"

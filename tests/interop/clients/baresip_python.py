@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Literal
 
 from tests.interop.clients.lines import ANSWER, line_phone
-from tests.interop.contract import SHORTEST_EXPIRES_S, Login, Phone, Server
+from tests.interop.contract import IPV6, SHORTEST_EXPIRES_S, Login, Phone, Server
 
 REFRESH_EVERY_S = SHORTEST_EXPIRES_S + 2
 
 
 class BaresipPython:
     name = "baresip-python"
-    transports = ("UDP", "TCP", "TLS")
+    transports = ("UDP", "TCP", "TLS", *IPV6)
 
     def missing(self) -> str | None:
         return None if importlib.util.find_spec("baresip") else "baresip-python is not installed"
@@ -30,20 +30,22 @@ class BaresipPython:
 
     @contextmanager
     def phone(self, server: Server, transport: str, login: Login, folder: Path) -> Iterator[Phone]:
-        port = server.tls_port if transport == "TLS" else server.port
-        address = f"{server.host}:{port}"
+        address = server.address_for(transport)
         words = [sys.executable, "-m", __name__, login.username, login.password, address, transport.lower()]
+        words.append(server.host)
         with line_phone(words) as phone:
             yield phone
 
 
-async def main(username: str, password: str, address: str, transport: Literal["udp", "tcp", "tls"]) -> None:
+async def main(
+    username: str, password: str, address: str, transport: Literal["udp", "tcp", "tls"], interface: str
+) -> None:
     from baresip import Account, Config
     from baresip.runtime import Runtime
     from baresip.ua import UserAgent
 
     runtime = Runtime()
-    await runtime.start(Config(net_interface="127.0.0.1", native_log_level="error"))
+    await runtime.start(Config(net_interface=interface, native_log_level="error"))
     account = Account(
         user=username, domain=address, password=password, reg_interval=REFRESH_EVERY_S, transport=transport
     )

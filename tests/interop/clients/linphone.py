@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.interop.contract import NO_QUERY, SHORTEST_EXPIRES_S, CannotDo, Login, Phone, Server
+from tests.interop.contract import IPV6, NO_QUERY, SHORTEST_EXPIRES_S, CannotDo, Login, Phone, Server
 from tests.interop.witness import comes_true
 
 REGISTERS_WITHIN_S = 5.0
@@ -17,7 +17,7 @@ REFRESH_EVERY_S = SHORTEST_EXPIRES_S + 2
 
 class Linphone:
     name = "linphonec"
-    transports = ("UDP", "TCP", "TLS")
+    transports = ("UDP", "TCP", "TLS", *IPV6)
 
     def missing(self) -> str | None:
         return (
@@ -90,7 +90,6 @@ class LinphonePhone:
 
 
 def _configuration(server: Server, transport: str, login: Login) -> str:
-    port = server.tls_port if transport == "TLS" else server.port
     ports = {name: (-1 if name.upper() == transport else 0) for name in ("udp", "tcp", "tls")}
     return f"""\
 [sip]
@@ -100,7 +99,7 @@ sip_tls_port={ports["tls"]}
 bind_address={server.host}
 verify_server_certs=0
 verify_server_cn=0
-use_ipv6=0
+use_ipv6={int(":" in server.host)}
 default_proxy=0
 guess_hostname=1
 register_only_when_network_is_up=0
@@ -109,8 +108,8 @@ register_only_when_network_is_up=0
 firewall_policy=0
 
 [proxy_0]
-reg_proxy=<sip:{server.host}:{port};transport={transport.lower()}>
-reg_identity=sip:{login.username}@{server.host}
+reg_proxy=<sip:{server.address_for(transport)};transport={transport.lower()}>
+reg_identity=sip:{login.username}@{server.uri_host}
 reg_expires={REFRESH_EVERY_S}
 reg_sendregister=1
 publish=0
@@ -118,7 +117,7 @@ publish=0
 [auth_info_0]
 username={login.username}
 passwd={login.password}
-domain={server.host}
+domain={server.uri_host}
 
 [sound]
 playback_dev_id=none

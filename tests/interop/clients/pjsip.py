@@ -23,7 +23,7 @@ SETTLES_WITHIN_S = 8.0
 
 class Pjsip:
     name = "PJSIP (pjsua2)"
-    transports = ("UDP", "TCP", "TLS")
+    transports = ("UDP", "TCP", "TLS", "UDP/IPv6", "TCP/IPv6")
 
     def missing(self) -> str | None:
         try:
@@ -41,7 +41,7 @@ class Pjsip:
         return found[0] if found else "?"
 
     def cannot(self, transport: str, algorithm: str) -> str | None:
-        return None
+        return "this package of PJSIP is built without IPv6" if transport.endswith("/IPv6") else None
 
     @contextmanager
     def phone(self, server: Server, transport: str, login: Login, folder: Path) -> Iterator[Phone]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.interop.contract import Login, Phone, Server
+from tests.interop.contract import IPV6, Login, Phone, Server
 from tests.interop.witness import comes_true
 
 SCENARIOS = Path(__file__).resolve().parents[1] / "scenarios"
@@ -20,7 +20,7 @@ STEP_WITHIN_S = 6.0
 
 class Sipp:
     name = "SIPp"
-    transports = ("UDP", "TCP")
+    transports = ("UDP", "TCP", *IPV6)
 
     def missing(self) -> str | None:
         return None if shutil.which("sipp") else "sipp is not installed (apt-get install sip-tester)"

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.interop.contract import Login, Phone, Server
+from tests.interop.contract import IPV6, Login, Phone, Server
 
 
 class Sipsak:
     name = "sipsak"
-    transports = ("UDP", "TCP")
+    transports = ("UDP", "TCP", *IPV6)
 
     def missing(self) -> str | None:
         return None if shutil.which("sipsak") else "sipsak is not installed (apt-get install sipsak)"
@@ -23,6 +23,8 @@ class Sipsak:
         return found[1] if found else "?"
 
     def cannot(self, transport: str, algorithm: str) -> str | None:
+        if transport.endswith("/IPv6"):
+            return "sipsak 0.9.8.1 reads no IPv6 address"
         if transport == "TCP":
             return "each step is a connection of its own, and its end ends the binding"
         return "sipsak 0.9.8.1 stops at a SHA-256 challenge" if algorithm == "SHA-256" else None
@@ -51,7 +53,7 @@ class SipsakPhone:
 
     @property
     def _contact(self) -> str:
-        return f"sip:{self.login.username}@{self.server.host}:7777"
+        return f"sip:{self.login.username}@{self.server.uri_host}:7777"
 
     def _run(self, contact: str, expires: str) -> tuple[bool, str]:
         command = [

@@ -121,8 +121,8 @@ def answered(binding: BindingFacts) -> Mark | None:
 
 
 def moved(event: EventFacts) -> Mark:
-    addresses = {"address": address_text(event.received), "old_address": address_text(event.old_received)}
-    return Mark(event.at, "moved", addresses)
+    source = source_text(event.received, event.user_agent)
+    return Mark(event.at, "moved", {"source": source, "old_address": address_text(event.old_received)})
 
 
 def contact_address(contact: str) -> IPv4Address | IPv6Address | None:

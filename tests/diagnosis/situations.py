@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from typing import Final
 
-from apps.diagnosis.facts import Facts, Severity
+from apps.diagnosis.facts import EventFacts, Facts, Severity
 from tests.diagnosis.phones import (
     AWAY,
     HOME,
@@ -47,7 +47,7 @@ def _two_devices() -> Facts:
     return online(binding(), binding(received=AWAY, user_agent=SNOM))
 
 
-def _new_ports(minutes: tuple[int, ...], first_port: int = 40000) -> tuple:  # type: ignore[type-arg]
+def _new_ports(minutes: tuple[int, ...], first_port: int = 40000) -> tuple[EventFacts, ...]:
     """Renewals from ever new ports, the newest first."""
     return tuple(
         move(ago(minutes=at), (HOME[0], first_port - n), (HOME[0], first_port - n - 1))

@@ -87,6 +87,10 @@ class Case:
         """Whether its own phone has tried in vain since the last success."""
         return any(self.is_own(event) for event in (*self.refused, *self.unanswered))
 
+    def is_trying(self, binding: BindingFacts) -> bool:
+        """Whether the phone behind a binding has tried in vain since the last success: then it is not silent."""
+        return any(device(event) == device(binding) for event in (*self.refused, *self.unanswered))
+
     def is_own(self, event: EventFacts) -> bool:
         """Whether an attempt is likely its own phone's: proven by a password, from where it registers, or alike."""
         if event.event == EventKind.REFUSED and event.reason not in UNPROVEN:

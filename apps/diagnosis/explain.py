@@ -11,9 +11,10 @@ from typing import Final
 
 from apps.diagnosis.case import Case
 from apps.diagnosis.facts import Certainty, Facts, Finding, Severity
-from apps.diagnosis.found import Found, Mark, source_text
+from apps.diagnosis.found import Found, Mark, last_success, reason_phrase, source_text
 from apps.diagnosis.rules import names, places, refusals, silence, ways
 from apps.diagnosis.wording import Fields, Translate
+from apps.registrar.outcomes import EndReason
 
 Rule = Callable[[Case], Iterable[Found]]
 
@@ -68,9 +69,10 @@ def _without_echoes(found: list[Found]) -> list[Found]:
 
 
 def _disabled(case: Case) -> Found:
-    at = case.facts.ended_at if case.facts.end_reason == "disabled" else None
-    marks = [Mark(at or case.now, "switched_off")]
-    marks += [Mark(case.succeeded_at, "last_success")] if case.succeeded_at is not None else []
+    at = case.facts.ended_at if case.facts.end_reason == EndReason.DISABLED else None
+    marks = [Mark(case.now, "switched_off")]
+    marks += [] if at is None else [Mark(at, "ended", {"reason": reason_phrase(EndReason.DISABLED)})]
+    marks += last_success(case)
     return Found("disabled", Severity.BROKEN, Certainty.CERTAIN, marks, since=at)
 
 
@@ -92,12 +94,11 @@ def _fine(case: Case) -> Found:
 
 def _common(facts: Facts) -> Fields:
     """What every template may name."""
-    address_users = dict.fromkeys(name for name in (facts.extension, facts.peer) if name)
     return {
         "peer": facts.peer,
         "domain": facts.domain,
         "username": facts.usernames[0] if facts.usernames else facts.peer,
-        "address_users": " / ".join(address_users),
+        "address_user": facts.extension or facts.peer,
         "max_contacts": facts.max_contacts,
         "min_expires_s": facts.min_expires_s,
     }

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from apps.diagnosis.case import Case
 from apps.diagnosis.facts import Address, Certainty, EventFacts, Evidence, Finding, Severity
 from apps.diagnosis.wording import Fields, Phrase, Translate, filled
 from apps.diagnosis.words import EVIDENCE, UNKNOWN_ADDRESS, words_of
@@ -49,7 +50,7 @@ class Found:
             fix=filled(words.fix, fields, translate),
             action=words.action,
             since=self.since,
-            details={"variant": self.variant} | {name: str(value) for name, value in fields.items()},
+            details={"variant": self.variant} | {name: str(value) for name, value in self.fields.items()},
         )
 
 
@@ -78,6 +79,14 @@ def reason_phrase(reason: str) -> str:
     if reason in REFUSALS:
         return Phrase(REFUSALS[reason].words)
     return next((Phrase(words) for end, words in END_WORDS.items() if end == reason), reason)
+
+
+def last_success(case: Case) -> list[Mark]:
+    """When a REGISTER was last accepted; where only the first of a registration is known, that."""
+    if case.succeeded_at is None:
+        return []
+    known = case.live or case.succeeded_at != case.facts.registered_at
+    return [Mark(case.succeeded_at, "last_success" if known else "began")]
 
 
 def sum_mark(key: str, events: Iterable[EventFacts], **fields: str | int) -> Mark:

@@ -46,7 +46,7 @@ WORDS: Final[dict[str, Words]] = {
     "other_users_aor": Words(
         "registers as somebody else",
         "The phone signs in as {username} but asks to register another extension's address.",
-        "In the phone, set the SIP address (often called user ID or extension) to {address_users}, as it signs in.",
+        "In the phone, set the SIP address (often called user ID or extension) to {address_user}.",
         "Refused since the last success: signed in rightly, for another address.",
     ),
     "too_many_contacts": Words(
@@ -62,7 +62,7 @@ WORDS: Final[dict[str, Words]] = {
         "The phone wants to renew more often than every {min_expires_s} seconds, and gives up when told so.",
         "Set the registration expiry in the phone to {min_expires_s} seconds or more, or allow less on the Settings "
         "page (“Shortest registration”, or “Raise a registration that is too short”).",
-        "Refused at least twice since the last success for the same short interval.",
+        "Refused since the last success for too short an interval, more than once or with silence after it.",
         "settings",
     ),
     "bad_contact": Words(
@@ -120,14 +120,14 @@ WORDS: Final[dict[str, Words]] = {
     "bad_to": Words(
         "malformed address",
         "The phone registers something that is no SIP address.",
-        "In the phone, set the SIP address to {address_users}@{domain}.",
+        "In the phone, set the SIP address to {address_user}@{domain}.",
         "Refused since the last success.",
     ),
     "cseq_out_of_order": Words(
         "old requests",
         "Requests of the phone arrive that are older than what is already registered.",
         "Restart the phone. If it comes back, look for a device or proxy that repeats its packets.",
-        "Refused at least twice since the last success.",
+        "Refused since the last success, more than once or with silence after it.",
     ),
     "unknown_user": Words(
         "unknown user name",
@@ -150,7 +150,7 @@ WORDS: Final[dict[str, Words]] = {
     ),
     "challenge_ignored": Words(
         "challenge not answered",
-        "The phone asked once, was asked for its password, and did not go on.",
+        "The phone was asked for its password and did not go on.",
         "Enter a password in the phone. If there is one, the phone may not know the digest offered: choose “MD5, then "
         "SHA-256” on the Settings page.",
         "Since the last success a request was answered with a challenge, and nothing followed.",
@@ -219,8 +219,8 @@ WORDS: Final[dict[str, Words]] = {
     ),
     "unexpected_place": Words(
         "unexpected place",
-        "It registered from {address}, where it has never been before. If that was not its user, the password is known "
-        "to somebody else.",
+        "It registered from {address}, a network it was not seen in before. If that was not its user, somebody else "
+        "knows the password.",
         "Ask the user. If it was not them, make a new password with “New password” on the extension's page.",
         "It is registered from a network it had not used before, for the first time within a day.",
         "password",
@@ -228,7 +228,7 @@ WORDS: Final[dict[str, Words]] = {
     "lagging": Words(
         "slow network",
         "It answers, but slowly: {rtt_ms} ms on average. Calls will ring late.",
-        "Look at the network at the phone's site: something else fills the line.",
+        "Look at the network at the phone's site, and at what else fills its line.",
         "The smoothed round trip of its probes is too long.",
     ),
     "replaced": Words(
@@ -359,6 +359,7 @@ EVIDENCE: Final[dict[str, str]] = {
     "created": "Created",
     "switched_off": "Found disabled",
     "last_success": "Last accepted",
+    "began": "Registered (later renewals are not listed)",
     "registered": "Registered from {source}",
     "renewed": "Last renewal from {source}, good for {granted}",
     "due": "Renewal was due; it usually comes every {gap}",
@@ -371,7 +372,7 @@ EVIDENCE: Final[dict[str, str]] = {
     "probe_answered": "Last answered a probe",
     "rtt": "Answered a probe after {rtt_ms} ms",
     "rtt_unknown": "Answered a probe",
-    "moved": "Came from {address}, before from {old_address}",
+    "moved": "Came from {source}, before from {old_address}",
     "replaced": "Pushed out: {source}",
     "rewritten": "{header} header rewritten, from {source}",
     "tried": "Tried as {username} at {domain}, from {source}",

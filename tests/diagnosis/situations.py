@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from ipaddress import ip_network
 from typing import Final
 
-from apps.diagnosis.facts import Facts, Severity
+from apps.diagnosis.facts import EventFacts, Facts, Severity
 from tests.diagnosis.phones import (
     AWAY,
     HOME,
@@ -47,7 +47,7 @@ def _two_devices() -> Facts:
     return online(binding(), binding(received=AWAY, user_agent=SNOM))
 
 
-def _new_ports(minutes: tuple[int, ...], first_port: int = 40000) -> tuple:  # type: ignore[type-arg]
+def _new_ports(minutes: tuple[int, ...], first_port: int = 40000) -> tuple[EventFacts, ...]:
     """Renewals from ever new ports, the newest first."""
     return tuple(
         move(ago(minutes=at), (HOME[0], first_port - n), (HOME[0], first_port - n - 1))
@@ -98,7 +98,7 @@ SITUATIONS: Final = (
         "disabled",
         BROKEN,
         with_attempts(offline(reason="disabled", extension_enabled=False), refusal("disabled")),
-        ("Found disabled",),
+        ("Found disabled", "Registration ended (disabled)"),
         offline(reason="disabled"),
         "dropped",
     ),
@@ -256,7 +256,7 @@ SITUATIONS: Final = (
         "challenge_ignored",
         BROKEN,
         with_attempts(offline(), challenge("challenge_ignored", count=1)),
-        ("Asked for its password", "Last accepted"),
+        ("Asked for its password", "Registered (later"),
         with_attempts(
             online(), challenge("challenge_ignored", ago(minutes=1), count=50, received=AWAY, user_agent="x")
         ),
@@ -309,7 +309,7 @@ SITUATIONS: Final = (
         "pinhole_closed",
         BROKEN,
         online(_LOST, events=_new_ports((5, 35, 65))),
-        ("Came from 203.0.113.7:40000, before from 203.0.113.7:39999", "2 probes lost"),
+        ("Came from 203.0.113.7:40000, Yealink SIP-T46S, before from 203.0.113.7:39999", "2 probes lost"),
         online(_LOST, events=(move(ago(minutes=5), HOME, AWAY),)),
         "unreachable",
     ),
@@ -357,7 +357,7 @@ SITUATIONS: Final = (
         "two_phones",
         ATTENTION,
         online(binding(), events=_TO_AND_FRO),
-        ("Came from 203.0.113.7:5062, before from 198.51.100.9:5060",),
+        ("Came from 203.0.113.7:5062, Yealink SIP-T46S, before from 198.51.100.9:5060",),
         online(binding(), events=_TO_AND_FRO[:2]),
         "fine",
     ),
@@ -403,7 +403,7 @@ SITUATIONS: Final = (
         "nat_rebinding",
         ATTENTION,
         online(_BRISK, events=_new_ports(tuple(range(4, 56, 4)))),
-        ("Came from 203.0.113.7:40000, before from 203.0.113.7:39999",),
+        ("Came from 203.0.113.7:40000, Yealink SIP-T46S, before from 203.0.113.7:39999",),
         online(_BRISK, events=_new_ports((4, 30, 50))),
         "fine",
     ),

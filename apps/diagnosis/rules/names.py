@@ -21,6 +21,8 @@ _CODES: Final = {
 
 def strangers(case: Case) -> Iterator[Found]:
     """One finding a kind, with the latest of them. While the phone is online it is a note."""
+    if not case.facts.strangers:
+        return
     for reason, code in _CODES.items():
         rows = [one for one in case.facts.strangers if one.reason == reason and _counts(case, one)]
         if rows:

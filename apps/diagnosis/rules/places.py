@@ -7,7 +7,7 @@ from typing import Final
 
 from apps.diagnosis.case import ARRIVALS, HOUR, Case, within
 from apps.diagnosis.facts import Address, Certainty, EventFacts, Severity, StrangerFacts
-from apps.diagnosis.found import Found, Mark, address_text, source_text
+from apps.diagnosis.found import Found, Mark, address_text, last_success, source_text
 from apps.diagnosis.rules.names import tried
 from apps.diagnosis.rules.ways import moved
 from apps.diagnosis.words import NOWHERE_ELSE
@@ -134,7 +134,6 @@ def _blocked_address(case: Case) -> Address | None:
 def _blocked_now(case: Case, address: Address, attempts: list[StrangerFacts]) -> Found:
     network = str(case.facts.blocked)
     fields = {"address": address[0], "network": network}
-    heard = case.succeeded_at
     return Found(
         "blocked_source",
         Severity.ATTENTION if case.live else Severity.BROKEN,
@@ -142,7 +141,7 @@ def _blocked_now(case: Case, address: Address, attempts: list[StrangerFacts]) ->
         [
             Mark(case.now, "blocked_now", fields),
             *[tried(one) for one in attempts],
-            *([Mark(heard, "last_success")] if heard is not None else []),
+            *last_success(case),
         ],
         fields=fields,
     )

@@ -10,7 +10,7 @@ from typing import Final
 
 from apps.diagnosis.case import Case, Device, device, host
 from apps.diagnosis.facts import Certainty, EventFacts, Severity
-from apps.diagnosis.found import Found, Mark, address_text, reason_phrase, sum_mark
+from apps.diagnosis.found import Found, Mark, address_text, last_success, reason_phrase, sum_mark
 from apps.diagnosis.words import WORDS
 from apps.registrar.outcomes import REFUSALS, EndReason, EventKind, UnansweredReason
 
@@ -34,7 +34,7 @@ def refused(case: Case) -> Iterator[Found]:
 
 def refused_beside(case: Case) -> Iterator[Found]:
     """Another device keeps being refused while one is online and renews."""
-    if not case.live:
+    if not (case.live and case.facts.events):
         return
     began = min(binding.registered_at for binding in case.live)
     rows = [
@@ -54,13 +54,12 @@ def refused_beside(case: Case) -> Iterator[Found]:
 
 def unanswered(case: Case) -> Iterator[Found]:
     """Challenges nobody answered, by reason; strangers who only look are no business of an online phone."""
-    reasons: dict[str, list[EventFacts]] = defaultdict(list)
-    for row in case.unanswered:
-        if case.is_own(row) or not case.live:
-            reasons[row.reason].append(row)
+    if not case.unanswered:
+        return
     for code in (UnansweredReason.UNHEARD.value, UnansweredReason.IGNORED.value):
-        own = [row for row in reasons[code] if case.is_own(row)]
-        rows = own or reasons[code]
+        given = [row for row in case.unanswered if row.reason == code]
+        own = [row for row in given if case.is_own(row)]
+        rows = own or ([] if case.live else given)
         times = sum(row.count for row in rows)
         if not rows or (case.live and times < 2):
             continue
@@ -70,7 +69,7 @@ def unanswered(case: Case) -> Iterator[Found]:
             code,
             Severity.BROKEN if broken else Severity.ATTENTION,
             Certainty.LIKELY if certain else Certainty.POSSIBLE,
-            [sum_mark("challenged", rows), *_last_success(case)],
+            [sum_mark("challenged", rows), *last_success(case)],
             since=min(row.at for row in rows),
         )
 
@@ -104,10 +103,12 @@ def _by_device(rows: Iterable[EventFacts]) -> Groups:
 
 def _by_trouble(groups: Groups) -> list[list[EventFacts]]:
     """One group a reason, in the order of the findings; what is an hour older than the newest is history."""
-    newest = max((rows[0].last_at for rows in groups.values()), default=None)
+    if not groups:
+        return []
+    newest = max(rows[0].last_at for rows in groups.values())
     together: dict[str, list[EventFacts]] = defaultdict(list)
     for rows in groups.values():
-        if newest is not None and rows[0].last_at > newest - _SAME_TROUBLE:
+        if rows[0].last_at > newest - _SAME_TROUBLE:
             together[rows[0].reason] += rows
     for rows in together.values():
         rows.sort(key=lambda event: event.last_at, reverse=True)
@@ -151,7 +152,7 @@ def _found(
         code,
         severity,
         certainty,
-        [sum_mark("refused", rows, reason=words), *_context(case, code), *_last_success(case)],
+        [sum_mark("refused", rows, reason=words), *_context(case, code), *last_success(case)],
         since=min(row.at for row in rows),
         fields=fields,
         variant=variant or ("refused" if f"{code}:refused" in WORDS else ""),
@@ -166,10 +167,6 @@ def _context(case: Case, code: str) -> Iterator[Mark]:
         yield Mark(facts.password_changed_at, "password_changed")
     if code == "old_password" and facts.old_password_until is not None:
         yield Mark(facts.old_password_until, "old_password_until")
-
-
-def _last_success(case: Case) -> list[Mark]:
-    return [] if case.succeeded_at is None else [Mark(case.succeeded_at, "last_success")]
 
 
 def _is_another(case: Case, rows: list[EventFacts]) -> bool:

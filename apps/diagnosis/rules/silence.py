@@ -6,7 +6,7 @@ from typing import Final
 
 from apps.diagnosis.case import Case
 from apps.diagnosis.facts import BindingFacts, Certainty, Severity, SiteFacts
-from apps.diagnosis.found import Found, Mark, reason_phrase, source_text
+from apps.diagnosis.found import Found, Mark, last_success, reason_phrase, source_text
 from apps.diagnosis.wording import length
 from apps.registrar.outcomes import EndReason, EventKind
 
@@ -40,7 +40,7 @@ def site_down(case: Case) -> Iterator[Found]:
 
 
 def renewal_late(case: Case) -> Iterator[Found]:
-    late = [one for one in case.current if one.late_at is not None and one.late_at <= case.now]
+    late = [one for one in case.current if _is_late(case, one) and not case.is_trying(one)]
     if not late:
         return
     marks = [mark for one in late[:2] for mark in (renewed(one), _due(one))]
@@ -113,8 +113,12 @@ def _is_silent(case: Case) -> bool:
 
 
 def _is_quiet(case: Case, binding: BindingFacts) -> bool:
-    late = binding.late_at is not None and binding.late_at <= case.now
-    return late or (case.facts.qualified and binding.probe_state == "unreachable")
+    unreachable = case.facts.qualified and binding.probe_state == "unreachable"
+    return (_is_late(case, binding) or unreachable) and not case.is_trying(binding)
+
+
+def _is_late(case: Case, binding: BindingFacts) -> bool:
+    return binding.late_at is not None and binding.late_at <= case.now
 
 
 def _site_marks(site: SiteFacts, now: dt.datetime) -> Iterator[Mark]:
@@ -127,4 +131,4 @@ def _site_marks(site: SiteFacts, now: dt.datetime) -> Iterator[Mark]:
 def _last_sign(case: Case) -> list[Mark]:
     if case.live:
         return [renewed(binding) for binding in case.current[:1]]
-    return [] if case.succeeded_at is None else [Mark(case.succeeded_at, "last_success")]
+    return last_success(case)

@@ -2,7 +2,8 @@
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from apps.diagnosis.case import HOUR, Case
@@ -102,10 +103,10 @@ def nat_rebinding(case: Case) -> Iterator[Found]:
 def private_contact(case: Case) -> Iterator[Found]:
     """Over a Path the proxies know the way."""
     for binding in case.current:
-        named = contact_address(binding.contact)
-        if named is None or binding.path or not is_private(named) or str(named) == binding.received[0]:
+        named = private_host(binding.contact)
+        if named is None or binding.path or named == binding.received[0]:
             continue
-        fields: Fields = {"contact": str(named), "address": address_text(binding.received)}
+        fields: Fields = {"contact": named, "address": address_text(binding.received)}
         marks = [Mark(binding.registered_at, "contact", fields)]
         yield Found("private_contact", Severity.NOTE, Certainty.CERTAIN, marks, fields=fields)
         return
@@ -121,20 +122,18 @@ def answered(binding: BindingFacts) -> Mark | None:
 
 
 def moved(event: EventFacts) -> Mark:
-    addresses = {"address": address_text(event.received), "old_address": address_text(event.old_received)}
-    return Mark(event.at, "moved", addresses)
+    source = source_text(event.received, event.user_agent)
+    return Mark(event.at, "moved", {"source": source, "old_address": address_text(event.old_received)})
 
 
-def contact_address(contact: str) -> IPv4Address | IPv6Address | None:
-    """The address a contact is written with; None for a name, or what cannot be read."""
+@lru_cache(maxsize=1024)
+def private_host(contact: str) -> str | None:
+    """The private address a contact is written with; None for a public one, a name, or what cannot be read."""
     try:
-        return ip_address(parse_sip_uri(contact).host.strip("[]"))
+        address = ip_address(parse_sip_uri(contact).host.strip("[]"))
     except (UriError, ValueError):
         return None
-
-
-def is_private(address: IPv4Address | IPv6Address) -> bool:
-    return any(address in network for network in _PRIVATE)
+    return str(address) if any(address in network for network in _PRIVATE) else None
 
 
 def _reason(case: Case, binding: BindingFacts) -> tuple[str, str, Certainty, list[Mark]]:

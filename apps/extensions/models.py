@@ -153,6 +153,11 @@ class Peer(models.Model):
     accepts_no_qop = models.BooleanField(
         default=False, db_default=False, help_text="Digest as in RFC 2069, each nonce good once."
     )
+    may_watch = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Subscribes to any registration state of its domain (RFC 3680).",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -31,6 +31,9 @@ class PeerSerializer(serializers.Serializer[Peer]):
     min_expires_s = serializers.IntegerField(allow_null=True, help_text="null: the domain's.")
     max_expires_s = serializers.IntegerField(allow_null=True, help_text="null: the domain's.")
     accepts_no_qop = serializers.BooleanField(help_text="Whether digest without qop is accepted (RFC 2069).")
+    may_watch = serializers.BooleanField(
+        help_text="Whether it may subscribe to the registration state of others in its domain (RFC 3680)."
+    )
     state = serializers.ChoiceField(PeerState.choices)
     state_reason = serializers.SerializerMethodField(
         help_text="Why it is in this state, or why the latest attempt was refused; null: nothing to say."
@@ -66,6 +69,7 @@ class PeerSettings(StrictSerializer):
     min_expires_s = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=604_800)
     max_expires_s = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=604_800)
     accepts_no_qop = serializers.BooleanField(required=False)
+    may_watch = serializers.BooleanField(required=False)
 
 
 class PeerCreate(PeerSettings):

@@ -10,6 +10,7 @@ from apps.api.views.extensions import ExtensionViewSet
 from apps.api.views.lookup import LookupView
 from apps.api.views.peers import CredentialViewSet, PeerViewSet
 from apps.api.views.registrations import EventViewSet, RegistrationViewSet
+from apps.api.views.subscriptions import SubscriptionViewSet
 from apps.api.views.trunks import IpAddressViewSet, TrunkViewSet
 
 router = SimpleRouter()
@@ -20,11 +21,17 @@ router.register("trunks", TrunkViewSet, "trunk")
 router.register("registrations", RegistrationViewSet, "registration")
 router.register("events", EventViewSet, "event")
 
+EXTENSION = r"^extensions/(?P<extension>[^/]+)"
 PEER = r"^peers/(?P<peer>[^/]+)"
 TRUNK = r"^trunks/(?P<trunk>[^/]+)"
 
 v1 = [
     *router.urls,
+    re_path(
+        rf"{EXTENSION}/subscriptions/?$",
+        SubscriptionViewSet.as_view({"get": "list"}),
+        name="subscription-list",
+    ),
     re_path(rf"{PEER}/credentials/?$", CredentialViewSet.as_view({"get": "list"}), name="credential-list"),
     re_path(
         rf"{PEER}/credentials/rotate/?$",

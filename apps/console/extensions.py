@@ -30,6 +30,7 @@ from apps.extensions.audit import Actor
 from apps.extensions.models import Domain, Extension
 from apps.extensions.services import NewPeer, extension_create, peer_create
 from apps.registrar import selectors
+from apps.registrar.regevent.selectors import subscriptions_of_extension
 from apps.registrar.services import extension_delete, extension_update
 
 RECENT_EVENTS = 25
@@ -60,6 +61,7 @@ def show(request: HttpRequest, extension_id: UUID) -> HttpResponse:
         "extension": extension,
         "rows": rows,
         "sentence": extension_sentence(extension, rows),
+        "subscriptions": list(subscriptions_of_extension(extension).order_by("aor", "subscription_id")),
         "events": selectors.recent_events(extension_id=extension.pk, limit=RECENT_EVENTS),
         "now": selectors.database_now(),
     }

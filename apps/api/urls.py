@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from apps.api.base import Unknown
 from apps.api.identifiers import UUID_PATTERN
 from apps.api.views.description import DocsView, SchemaView
+from apps.api.views.domains import DomainViewSet
 from apps.api.views.extensions import ExtensionViewSet
 from apps.api.views.lookup import LookupView
 from apps.api.views.peers import CredentialViewSet, PeerViewSet
@@ -15,6 +16,7 @@ from apps.api.views.trunks import IpAddressViewSet, TrunkViewSet
 
 router = SimpleRouter()
 router.trailing_slash = "/?"
+router.register("domains", DomainViewSet, "domain")
 router.register("extensions", ExtensionViewSet, "extension")
 router.register("peers", PeerViewSet, "peer")
 router.register("trunks", TrunkViewSet, "trunk")

@@ -107,17 +107,27 @@ class CredentialRotate(StrictSerializer):
     )
 
 
-class RegistrationStringSerializer(serializers.Serializer[dict[str, Any]]):
-    """What a phone needs to log in. Holds the clear password: shown once."""
+class TransportSerializer(serializers.Serializer[dict[str, Any]]):
+    """One way to the server. WS and WSS have a url in place of the rest."""
+
+    transport = serializers.ChoiceField(["UDP", "TCP", "TLS", "WS", "WSS"])
+    server = serializers.CharField(allow_null=True)
+    port = serializers.IntegerField(allow_null=True)
+    url = serializers.CharField(allow_null=True, help_text="Where a browser phone connects.")
+    registration_string = serializers.CharField(
+        allow_null=True, help_text="username:password@server:port, with tcp:// or tls:// before it."
+    )
+
+
+class RegistrationStringSerializer(TransportSerializer):
+    """What a phone needs to log in, over UDP and over every transport there is. Holds the clear password: shown
+    once."""
 
     username = serializers.CharField()
     password = serializers.CharField()
-    server = serializers.CharField()
-    port = serializers.IntegerField()
-    transport = serializers.CharField()
     domain = serializers.CharField()
     sip_uri = serializers.CharField()
-    registration_string = serializers.CharField(help_text="username:password@server:port")
+    transports = TransportSerializer(many=True)
 
 
 class NewPasswordSerializer(serializers.Serializer[Any]):

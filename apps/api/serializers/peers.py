@@ -110,7 +110,7 @@ class CredentialRotate(StrictSerializer):
 class TransportSerializer(serializers.Serializer[dict[str, Any]]):
     """One way to the server. WS and WSS have a url in place of the rest."""
 
-    transport = serializers.ChoiceField(["UDP", "TCP", "TLS", "WS", "WSS"])
+    transport = serializers.CharField(help_text="UDP, TCP, TLS, WS or WSS.")
     server = serializers.CharField(allow_null=True)
     port = serializers.IntegerField(allow_null=True)
     url = serializers.CharField(allow_null=True, help_text="Where a browser phone connects.")

@@ -69,6 +69,14 @@ class Config:
         return f"http://{bracketed(host)}:{self.http_port}"
 
     @property
+    def sip_websocket_url(self) -> str:
+        """Where browser phones connect (RFC 7118)."""
+        is_wildcard = self.http_host in {"0.0.0.0", "::"}  # noqa: S104 - compared, not bound
+        public = f"http://{bracketed(self.public_host)}:{self.http_port}"
+        pages = self.web_url or (public if is_wildcard else self.http_url)
+        return f"ws{pages.removeprefix('http')}/sip"
+
+    @property
     def is_behind_tls(self) -> bool:
         return self.web_url is not None and self.web_url.startswith("https://")
 

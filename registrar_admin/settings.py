@@ -191,7 +191,8 @@ SIP_TLS_NAMES = list(
 )
 SIP_WORKERS = CONFIG.sip_workers
 SIP_PUBLIC_HOST = CONFIG.public_host
-SIP_PORT = CONFIG.sip_port
+SIP_PORT, SIPS_PORT = CONFIG.sip_port, CONFIG.sips[1] if CONFIG.sips else None
+SIP_WEBSOCKET_URL = CONFIG.sip_websocket_url
 
 LOGGING = {
     "version": 1,

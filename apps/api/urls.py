@@ -7,19 +7,23 @@ from apps.api.base import Unknown
 from apps.api.identifiers import UUID_PATTERN
 from apps.api.views.description import DocsView, SchemaView
 from apps.api.views.diagnosis import ExtensionDiagnosisView, PeerDiagnosisView
+from apps.api.views.domains import DomainViewSet
 from apps.api.views.extensions import ExtensionViewSet
 from apps.api.views.lookup import LookupView
 from apps.api.views.peers import CredentialViewSet, PeerViewSet
 from apps.api.views.registrations import EventViewSet, RegistrationViewSet
+from apps.api.views.subscriptions import SubscriptionViewSet
 from apps.api.views.trunks import IpAddressViewSet, TrunkViewSet
 
 router = SimpleRouter()
 router.trailing_slash = "/?"
+router.register("domains", DomainViewSet, "domain")
 router.register("extensions", ExtensionViewSet, "extension")
 router.register("peers", PeerViewSet, "peer")
 router.register("trunks", TrunkViewSet, "trunk")
 router.register("registrations", RegistrationViewSet, "registration")
 router.register("events", EventViewSet, "event")
+
 
 EXTENSION = r"^extensions/(?P<extension>[^/]+)"
 PEER = r"^peers/(?P<peer>[^/]+)"
@@ -29,6 +33,11 @@ v1 = [
     *router.urls,
     re_path(rf"{PEER}/diagnosis/?$", PeerDiagnosisView.as_view(), name="peer-diagnosis"),
     re_path(rf"{EXTENSION}/diagnosis/?$", ExtensionDiagnosisView.as_view(), name="extension-diagnosis"),
+    re_path(
+        rf"{EXTENSION}/subscriptions/?$",
+        SubscriptionViewSet.as_view({"get": "list"}),
+        name="subscription-list",
+    ),
     re_path(rf"{PEER}/credentials/?$", CredentialViewSet.as_view({"get": "list"}), name="credential-list"),
     re_path(
         rf"{PEER}/credentials/rotate/?$",

@@ -35,6 +35,7 @@ from apps.extensions.audit import Actor
 from apps.extensions.models import Domain, Extension
 from apps.extensions.services import NewPeer, extension_create, peer_create
 from apps.registrar import selectors
+from apps.registrar.regevent.selectors import subscriptions_of_extension
 from apps.registrar.services import extension_delete, extension_update
 
 RECENT_EVENTS: Final = 25
@@ -79,6 +80,7 @@ def show(request: HttpRequest, extension_id: UUID) -> HttpResponse:
         "events": selectors.recent_events(
             extension_id=extension.pk, kinds=kinds_named(kind), limit=RECENT_EVENTS
         ),
+        "subscriptions": list(subscriptions_of_extension(extension).order_by("aor", "subscription_id")),
         "now": selectors.database_now(),
     }
     return render(request, "console/extensions/show.html", context)

@@ -160,6 +160,12 @@ class DeviceEditForm(ServiceForm):
         help_text="For phones that only know RFC 2069; each challenge is then good for one request. "
         "Off, such a phone is refused.",
     )
+    may_watch = forms.BooleanField(
+        label="May watch other extensions",
+        required=False,
+        help_text="For a PBX or an attendant console: it may subscribe to who is registered, and from where, for every "
+        "extension of the domain. Off, a phone is told of its own registrations only.",
+    )
 
 
 class RotateForm(PasswordChoice):

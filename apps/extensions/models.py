@@ -158,6 +158,11 @@ class Peer(models.Model):
         default=True, db_default=True, help_text="Ask its phones whether they hear us."
     )
     qualify_interval_s = models.PositiveIntegerField(default=60, db_default=60)
+    may_watch = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Subscribes to any registration state of its domain (RFC 3680).",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -40,6 +40,7 @@ from apps.registrar.bindings import (
 from apps.registrar.decision_log import log_decision
 from apps.registrar.outcomes import Outcome
 from apps.registrar.regevent.notify import sent_by
+from apps.registrar.regevent.store import Asked
 from apps.registrar.regevent.subscription import Subscribing, subscribe
 from apps.registrar.regevent.values import Way
 from apps.registrar.rules import Answer, Registration, refusal_event, register, requested_aor
@@ -90,6 +91,14 @@ class Claimant:
     @property
     def is_subscribe(self) -> bool:
         return self.received.request.method == "SUBSCRIBE"
+
+    @property
+    def asked(self) -> Asked | None:
+        """What a SUBSCRIBE asks about."""
+        uri = self.received.request.to.uri
+        if not self.is_subscribe or self.aor is None or uri is None:
+            return None
+        return Asked(self.aor, self.domain.domain_id, uri.user, self.claim.credentials.username)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +212,7 @@ class BatchProcessor:
             aors={claimant.aor for claimant in claimants if claimant.aor is not None},
             claims={claimant.claimed for claimant in claimants},
             nonces={claimant.claim.credentials.nonce for claimant in claimants},
-            subscribed_aors={
-                claimant.aor for claimant in claimants if claimant.is_subscribe and claimant.aor is not None
-            },
+            asked=[asked for claimant in claimants if (asked := claimant.asked) is not None],
         ) as batch:
             deciding = _Deciding(self, batch)
             answers = [deciding.answer(claimant) for claimant in claimants]
@@ -347,6 +354,7 @@ class _Deciding:
                 domain=claimant.domain,
                 aor=aor,
                 subscriptions=self.subscriptions.get(aor, ()),
+                is_served=aor in self.batch.snapshot.served,
                 # Where answers go: the same addresses get through to the phone.
                 way=Way(*way_back(received.request, received.origin)),
                 sent_by=sent_by(self.processor.server, claimant.domain.name, received.transport),

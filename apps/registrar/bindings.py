@@ -42,7 +42,8 @@ class DomainPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """The peer behind a user name; `ha1s` are those valid now, per algorithm, None for one that cannot be read."""
+    """The peer behind a user name; `ha1s` are those valid now, per algorithm, None for one that cannot be read.
+    may_watch: it may subscribe to the state of any AOR of its domain."""
 
     peer_id: UUID
     peer_name: str
@@ -55,6 +56,7 @@ class Account:
     max_expires_s: int | None
     ha1s: Mapping[Algorithm, tuple[str | None, ...]]
     accepts_no_qop: bool = False
+    may_watch: bool = False
     # Good no more, kept to be recognised: a phone that was not told of the new password.
     retired_ha1s: Mapping[Algorithm, tuple[str, ...]] = field(default_factory=dict)
 

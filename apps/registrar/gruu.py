@@ -10,10 +10,9 @@ import hashlib
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol, TypeVar
 from urllib.parse import quote
 
-from apps.registrar.bindings import StoredBinding
 from apps.sip.uri import SipUri, address_of_record, parse_sip_uri
 
 _PREFIX: Final = "tgruu."
@@ -24,6 +23,20 @@ _CSEQ_BYTES: Final = 4
 _PADDED_TO: Final = 16
 # RFC 3261 §25.1 paramchar, beside letters and digits.
 _PARAM_SAFE: Final = "-_.!~*'()[]/:&+$"
+
+
+class BoundDevice(Protocol):
+    """What of a binding, as a value or as a row, says which device it is."""
+
+    @property
+    def aor(self) -> str: ...
+    @property
+    def instance_id(self) -> str | None: ...
+    @property
+    def call_id(self) -> str: ...
+
+
+Row = TypeVar("Row", bound=BoundDevice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +85,29 @@ def read_temp_gruu(key: bytes, uri: SipUri) -> TempGruu | None:
     return TempGruu(aor, device, int.from_bytes(rest[:_CSEQ_BYTES], "big"))
 
 
-def bindings_of_gruu(key: bytes, uri: SipUri, bindings: Iterable[StoredBinding]) -> list[StoredBinding]:
+def is_gruu(uri: SipUri) -> bool:
+    return "gr" in dict(uri.params)
+
+
+def aor_of_gruu(key: bytes, uri: SipUri) -> str | None:
+    """The AOR a public or temporary GRUU belongs to; None if it is neither."""
+    if dict(uri.params).get("gr"):
+        return address_of_record(uri)
+    temp = read_temp_gruu(key, uri) if is_gruu(uri) else None
+    return temp.aor if temp is not None else None
+
+
+def bindings_of_gruu(key: bytes, uri: SipUri, bindings: Iterable[Row]) -> list[Row]:
     """Those of an AOR's live bindings that a public or temporary GRUU reaches: all flows of one device."""
-    params = dict(uri.params)
-    if params.get("gr"):
-        own = [row for row in bindings if row.aor == address_of_record(uri) and row.instance_id]
-        return [row for row in own if f"<{params['gr']}>" == row.instance_id]
-    temp = read_temp_gruu(key, uri) if "gr" in params else None
-    if temp is None:
-        return []
-    return [row for row in bindings if row.aor == temp.aor and temp.device == _device_of(row)]
+    aor, instance = aor_of_gruu(key, uri), dict(uri.params).get("gr")
+    own = [row for row in bindings if row.aor == aor and row.instance_id is not None]
+    if instance:
+        return [row for row in own if f"<{instance}>" == row.instance_id]
+    temp = read_temp_gruu(key, uri)
+    return [row for row in own if temp is not None and temp.device == _device_of(row)]
 
 
-def _device_of(binding: StoredBinding) -> bytes | None:
+def _device_of(binding: BoundDevice) -> bytes | None:
     return _device(binding.instance_id, binding.call_id) if binding.instance_id is not None else None
 
 

@@ -32,7 +32,7 @@ LOCK_AORS: Final = "SELECT pg_advisory_xact_lock(key) FROM unnest(%(keys)s::bigi
 ACCOUNTS: Final = """
 SELECT c.domain_id, c.username, c.id, c.ha1_md5, c.ha1_sha256, c.ha1_sha512_256,
        p.id, p.name, p.extension_id, e.number, p.enabled AND coalesce(e.enabled, true),
-       p.max_contacts, p.when_full, p.min_expires_s, p.max_expires_s, p.accepts_no_qop
+       p.max_contacts, p.when_full, p.min_expires_s, p.max_expires_s, p.accepts_no_qop, p.may_watch
 FROM json_to_recordset(%(claims)s) AS claim(domain_id uuid, username text)
 JOIN extensions_credential c ON c.domain_id = claim.domain_id AND c.username = claim.username
 JOIN extensions_peer p ON p.id = c.peer_id

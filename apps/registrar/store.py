@@ -23,7 +23,7 @@ from apps.registrar import sql
 from apps.registrar.bindings import Account, ChangeSet, DomainPolicy, Event, NonceRecord, StoredBinding
 from apps.registrar.outcomes import EventKind
 from apps.registrar.regevent.queue import cause_of
-from apps.registrar.regevent.store import NotifyQueue, subscriptions_of
+from apps.registrar.regevent.store import Asked, NotifyQueue, served_aors, subscriptions_of
 from apps.registrar.regevent.values import Subscribed, Subscription
 from apps.sip.digest import Algorithm
 
@@ -56,13 +56,15 @@ class Directory:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What a batch is decided from; true until commit, for the locks of its AORs are held."""
+    """What a batch is decided from; true until commit, for the locks of its AORs are held. served: those of the AORs
+    asked about that are an extension's or a device's."""
 
     now: datetime
     accounts: Mapping[Claimed, Account]
     bindings: Mapping[str, tuple[StoredBinding, ...]]
     nonces: Mapping[str, NonceRecord]
     subscriptions: Mapping[str, tuple[Subscription, ...]] = field(default_factory=dict)
+    served: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -110,15 +112,16 @@ class Store:
         aors: Iterable[str],
         claims: Iterable[Claimed],
         nonces: Iterable[str],
-        subscribed_aors: Iterable[str] = (),
+        asked: Iterable[Asked] = (),
     ) -> AsyncIterator[Batch]:
         """Locks the AORs, reads all the batch needs in one round trip, and writes and commits in another.
 
-        subscribed_aors: those of `aors` whose subscriptions are needed, too."""
-        aors = list(aors)
+        asked: what SUBSCRIBEs ask about, each of `aors`; their subscriptions are read, too."""
+        aors, asked = list(aors), list(asked)
+        locked = {*aors, *(one.lock_name for one in asked)}
         wanted = [{"domain_id": domain_id, "username": username} for domain_id, username in claims]
         async with self.pool.connection() as connection, connection.pipeline(), connection.transaction():
-            await connection.execute(sql.LOCK_AORS, {"keys": sql.lock_keys(aors)})
+            await connection.execute(sql.LOCK_AORS, {"keys": sql.lock_keys(locked)})
             # After the lock: times within an AOR never run backwards, whichever worker writes next.
             clock = await connection.execute(sql.CLOCK)
             accounts = await connection.execute(sql.ACCOUNTS, {"claims": sql.to_json(wanted)})
@@ -130,7 +133,8 @@ class Store:
                     accounts=self._accounts(await accounts.fetchall()),
                     bindings=_bindings_by_aor(await bindings.fetchall()),
                     nonces={row[0]: NonceRecord(*row) for row in await records.fetchall()},
-                    subscriptions=await subscriptions_of(connection, subscribed_aors),
+                    subscriptions=await subscriptions_of(connection, [one.aor for one in asked]),
+                    served=await served_aors(connection, asked),
                 )
             )
             yield batch
@@ -247,7 +251,7 @@ def _kept_ha1s(row: tuple[Any, ...]) -> KeptHa1s:
 
 def _account(credentials: list[tuple[Any, ...]], ha1s: OpenedHa1s) -> Account:
     peer_id, peer_name, extension_id, number, enabled, *limits = credentials[0][6:]
-    max_contacts, when_full, least, most, accepts_no_qop = limits
+    max_contacts, when_full, least, most, accepts_no_qop, may_watch = limits
     return Account(
         peer_id=peer_id,
         peer_name=peer_name,
@@ -260,4 +264,5 @@ def _account(credentials: list[tuple[Any, ...]], ha1s: OpenedHa1s) -> Account:
         max_expires_s=most,
         ha1s=ha1s,
         accepts_no_qop=accepts_no_qop,
+        may_watch=may_watch,
     )

@@ -25,7 +25,7 @@ def create_extension(page: Page, number: str, name: str) -> dict[str, str]:
     page.fill("input[name=number]", number)
     page.fill("input[name=display_name]", name)
     page.click("button:has-text('Create extension')")
-    card = page.locator("[data-field]")
+    card = page.locator("[data-field]:visible")
     card.first.wait_for()
     return {field.get_attribute("data-field") or "": field.inner_text() for field in card.all()}
 

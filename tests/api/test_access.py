@@ -18,6 +18,7 @@ from tests.api.conftest import Register, client_of
 
 SCHEMA: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
 BODIES: dict[str, dict[str, object]] = {
+    "/api/v1/domains/{domain}/": {"raise_brief": True},
     "/api/v1/extensions/": {"extension": "1002", "password": "k8-Fuchsbau-71"},
     "/api/v1/extensions/{extension}/": {"display_name": "Grace"},
     "/api/v1/peers/": {"extension": "1001", "name": "desk", "password": "k8-Fuchsbau-71"},
@@ -42,6 +43,7 @@ def ids(peer: Peer, trunk: Peer, register: Register, actor: Any) -> dict[str, st
     """What stands in a path, by the path's words."""
     address = trusted_address_add(trunk=trunk, network="203.0.113.7", actor=actor)
     return {
+        "{domain}": peer.domain.name,
         "{extension}": str(peer.extension_id),
         "{peer}": str(peer.pk),
         "{trunk}": str(trunk.pk),
@@ -115,7 +117,7 @@ def _facts() -> Iterator[object]:
 
 
 def test_the_table_has_every_operation() -> None:
-    assert len(OPERATIONS) == 26
+    assert len(OPERATIONS) == 30
     assert {path for path, method in WRITES if method != "delete"} == set(BODIES)
 
 

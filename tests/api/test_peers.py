@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from apps.extensions.audit import Actor
-from apps.extensions.models import Credential, Extension, Peer
+from apps.extensions.models import AuditEntry, Credential, Extension, Peer
 from apps.extensions.services import extension_create, peer_create
 from apps.registrar.models import PeerActivity
 from tests.api.conftest import Register
@@ -46,6 +46,15 @@ def test_a_wrong_value_names_its_field_and_makes_nothing(
     assert response.status_code == 400
     assert [(error["field"], error["code"]) for error in response.json()["errors"]] == [(field, code)]
     assert Peer.objects.count() == 1
+
+
+def test_a_peer_may_watch_others_only_when_an_admin_says_so(api: APIClient, peer: Peer) -> None:
+    assert api.get(PEERS + "1001/").json()["may_watch"] is False
+    assert api.patch(PEERS + "1001/", {"may_watch": True}).json()["may_watch"] is True
+    made = api.post(PEERS, {"extension": "1001", "name": "board", "may_watch": True})
+    assert made.json()["may_watch"] is True
+    changes = AuditEntry.objects.filter(action="peer_update").values_list("changes", flat=True)
+    assert list(changes) == [{"may_watch": [False, True]}] * 2
 
 
 def test_a_change_of_one_limit_is_judged_with_the_other(api: APIClient, peer: Peer) -> None:

@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+from django.conf import settings
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
@@ -10,6 +11,7 @@ from rest_framework.test import APIClient
 from apps.extensions.audit import Actor
 from apps.extensions.models import AuditEntry, Extension, Peer
 from apps.extensions.services import extension_create, peer_create
+from apps.registrar.gruu import gruu_key, pub_gruu, temp_gruu
 from apps.registrar.models import Binding, RegistrationEvent
 from tests.api.conftest import Register
 
@@ -183,6 +185,58 @@ def test_an_unknown_extension_is_told_from_one_that_nobody_answers(
     ):
         response = api.get(LOOKUP + query)
         assert (response.status_code, response.json()["code"]) == (404, "unknown_extension"), query
+
+
+DESK = "<urn:uuid:0f1a>"
+
+
+def gruus(aor: str = "sip:1001@example.com", call_id: str = "call-1") -> dict[str, str]:
+    key = gruu_key(settings.SECRET_KEY)
+    return {"public": pub_gruu(aor, DESK), "temporary": temp_gruu(key, aor, DESK, call_id, 1)}
+
+
+@pytest.mark.parametrize("kind", ["public", "temporary"])
+def test_a_gruu_finds_all_flows_of_its_one_device(
+    api: APIClient, peer: Peer, register: Register, kind: str
+) -> None:
+    register(peer)
+    register(peer, instance_id="<urn:uuid:other>", call_id="call-1")
+    flows = [register(peer, instance_id=DESK, reg_id=flow) for flow in (1, 2)]
+    answer = api.get(LOOKUP, {"aor": gruus()[kind]})
+    assert answer.status_code == 200
+    found = answer.json()
+    assert (found["aor"], found["extension"]) == ("sip:1001@example.com", "1001")
+    assert {contact["id"] for contact in found["contacts"]} == {str(flow.binding_id) for flow in flows}
+
+
+@pytest.mark.parametrize(
+    "gruu",
+    [
+        *gruus("sip:9999@example.com").values(),
+        *gruus("sip:1001@example.org").values(),
+        gruus()["public"] + "b",
+        gruus(call_id="an older call")["temporary"],
+        "sip:tgruu.bm90IG91cnM@example.com;gr",
+        "sip:1001@example.com;gr",
+    ],
+    ids=["user", "user, temporary", "domain", "domain, temporary", "device", "call", "seal", "no seal"],
+)
+def test_an_unknown_gruu_is_answered_like_an_unknown_address(
+    api: APIClient, peer: Peer, register: Register, gruu: str
+) -> None:
+    register(peer, instance_id=DESK)
+    answer = api.get(LOOKUP, {"aor": gruu})
+    assert (answer.status_code, answer.json()["code"]) == (404, "unknown_extension")
+
+
+def test_a_gruu_of_a_disabled_or_silent_device_is_unknown(
+    api: APIClient, peer: Peer, register: Register
+) -> None:
+    register(peer, instance_id=DESK, ago_s=61, expires_s=60)
+    assert api.get(LOOKUP, {"aor": gruus()["public"]}).status_code == 404
+    register(peer, instance_id=DESK)
+    api.patch("/api/v1/peers/1001/", {"enabled": False})
+    assert api.get(LOOKUP, {"aor": gruus()["public"]}).status_code == 404
 
 
 def test_a_disabled_extension_has_no_contacts(

@@ -12,6 +12,7 @@ from apps.extensions.models import Credential, Domain, Extension, Peer
 from apps.extensions.services import NewPeer, extension_create
 from apps.registrar.models import Binding
 from apps.sip.digest import Algorithm, ha1
+from tests.subscriptions import pending, subscription
 
 pytestmark = pytest.mark.django_db
 
@@ -129,6 +130,35 @@ def test_the_page_shows_the_way_back_to_a_phone_as_text(
         "sip:tgruu.x@example.com;gr",
     ):
         assert shown in page
+
+
+def test_the_page_shows_who_is_told_of_its_registrations_as_text(as_supervisor: Client, ann: NewPeer) -> None:
+    address = f"/extensions/{ann.peer.extension_id}/"
+    assert "Nobody subscribes to its registration state." in as_supervisor.get(address).content.decode()
+    row = subscription(
+        ann.peer,
+        "sip:1001@example.com",
+        target="sip:<script>@192.0.2.1",
+        host="2001:db8::7",
+        cseq=3,
+        version=3,
+    )
+    pending(row, attempts=1)
+    page = as_supervisor.get(address).content.decode()
+    for shown in (
+        "sip:&lt;script&gt;@192.0.2.1",
+        "[2001:db8::7]:5062",
+        "version 2",
+        "Waiting for the answer",
+    ):
+        assert shown in page
+
+
+def test_a_device_that_may_watch_is_named(as_admin: Client, ann: NewPeer) -> None:
+    sent = {"enabled": "on", "max_contacts": "5", "when_full": "replace", "may_watch": "on"}
+    page = as_admin.post(f"/devices/{ann.peer.pk}/edit/", sent, follow=True).content.decode()
+    assert "May watch other extensions." in page
+    assert Peer.objects.get().may_watch
 
 
 def test_editing_changes_the_name(as_admin: Client, ann: NewPeer) -> None:

@@ -7,13 +7,20 @@ import re
 import sys
 from types import FrameType
 from typing import Final
+from uuid import UUID
+from xml.etree.ElementTree import Element
 
+from apps.registrar.regevent.notify import is_our_branch
+from apps.registrar.regevent.replies import final_only, read_reply
 from apps.sip.contact import Contact, ContactError, Star, parse_contacts, parse_expires
 from apps.sip.digest import AuthorizationFault, DigestCredentials, expected_response, parse_authorization
 from apps.sip.message import Request, parse_request
+from apps.sip.params import split_list
 from apps.sip.uri import UriError, address_of_record, parse_sip_uri, uris_equal
 from apps.sipserver.stun import binding_answer, is_stun
-from tests.fuzz.registrar import MAX_CONTACTS, SOURCE, MemoryRegistrar
+from tests.fuzz.registrar import MAX_CONTACTS, NONCE_KEY, SOURCE, MemoryRegistrar
+from tests.registrar.regevent.subscriptions import read_reginfo
+from tests.sip.messages import HEADERS
 
 # Of the server's own failures only these two are the request's fault; there is nothing to redirect to.
 SERVER_STATUSES: Final = {501, 505}
@@ -22,6 +29,11 @@ STEPS_AT_MOST: Final = 1_000
 STEPS_PER_BYTE: Final = 4
 # Everything but Via, From, To, Call-ID and CSeq, which are the request's own.
 ADDED_AT_MOST: Final = 2_048
+
+_SUBSCRIBE: Final = HEADERS | {"CSeq": "1 SUBSCRIBE", "Call-ID": "fetch", "Expires": "0", "Event": "reg"}
+FETCH: Final = "\r\n".join(
+    ["SUBSCRIBE sip:1001@example.com SIP/2.0", *map(": ".join, _SUBSCRIBE.items()), "", ""]
+).encode()
 
 _STATUS_LINE: Final = re.compile(r"SIP/2\.0 ([1-6][0-9]{2}) [^\r\n]+")
 # A control character is text only as a quoted pair (RFC 3261 §25.1), and a line end never is.
@@ -32,7 +44,9 @@ _ECHOED: Final = ("Via", "From", "To", "Call-ID", "CSeq")
 def check_message(data: bytes) -> None:
     """One datagram, from its bytes to its answer, and once more: the repeat gets the same answer or none better."""
     registrar = MemoryRegistrar()
+    check_reply(registrar.with_marks(data))
     sent = registrar.answer(data)
+    check_notified(registrar)
     request = parse_request(data)
     if isinstance(request, Request):
         _check_texts(request)
@@ -61,6 +75,49 @@ def check_stun(data: bytes) -> None:
             assert binding_answer(answer, source) is None, "no two servers answer each other without end"
 
 
+def check_history(*messages: bytes) -> None:
+    """Messages one after the other to one registrar, and then a subscriber who asks for everything: what he and those
+    before him are told is well formed, whatever the phones wrote."""
+    registrar = MemoryRegistrar()
+    for data in (*messages, FETCH):
+        sent = registrar.answer(data)
+        if sent is not None:
+            check_response(sent[0], data)
+    check_notified(registrar)
+    assert registrar.notified, "who fetches is told"
+
+
+def check_notified(registrar: MemoryRegistrar) -> None:
+    """Every NOTIFY reads as a request to its subscriber, its document as reginfo (RFC 3680 §5)."""
+    numbers: dict[UUID, tuple[int, int]] = {}
+    for one in registrar.notified:
+        row = one.subscription
+        assert row.way.host == SOURCE[0], "a NOTIFY goes where the SUBSCRIBE came from"
+        assert (row.cseq, row.version) > numbers.get(row.subscription_id, (0, 0))
+        numbers[row.subscription_id] = (row.cseq, row.version)
+        assert is_our_branch(NONCE_KEY, one.branch, row.way.host)
+        request = parse_request(one.data)
+        assert isinstance(request, Request), one.data
+        assert (request.method, request.call_id, request.cseq) == ("NOTIFY", row.call_id, row.cseq)
+        assert request.request_uri_text == row.target
+        assert request.request_uri is not None
+        assert request.request_uri.headers == (), "a Request-URI has no headers (RFC 3261 §19.1.1)"
+        assert all(route.startswith("<") for route in split_list(request.value("route") or "<>"))
+        assert (request.from_.tag, request.to.tag or "") == (row.local_tag, row.remote_tag)
+        _check_lines(one.data.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:])
+        _check_document(read_reginfo(request.body))
+
+
+def check_reply(data: bytes) -> None:
+    """An answer to a NOTIFY, or nothing; whoever it comes from cannot answer for another host."""
+    reply = read_reply(NONCE_KEY, data, SOURCE[0], None)
+    assert read_reply(NONCE_KEY, data, "198.51.100.1", None) is None
+    if reply is not None:
+        assert 100 <= reply.status <= 699
+        assert is_our_branch(NONCE_KEY, reply.branch, SOURCE[0])
+        assert final_only([reply]) == {reply.branch: reply}
+
+
 def check_response(response: bytes, request: bytes) -> int:
     """Its status. The answer reads as SIP and says nothing the request did not put there."""
     head, end, body = response.decode().partition("\r\n\r\n")
@@ -70,8 +127,7 @@ def check_response(response: bytes, request: bytes) -> int:
     assert match is not None, first
     status = int(match[1])
     assert status in {200, 202} or 400 <= status < 500 or status in SERVER_STATUSES, first
-    for line in lines:
-        assert _HEADER.fullmatch(line), line
+    _check_lines(lines)
     names = [line.partition(":")[0] for line in lines]
     assert names[0] == "Via"
     assert names[-1] == "Content-Length"
@@ -141,6 +197,19 @@ def count_steps(data: bytes) -> int:
 
 def check_steps(data: bytes) -> None:
     assert count_steps(data) <= STEPS_AT_MOST + STEPS_PER_BYTE * len(data)
+
+
+def _check_lines(lines: list[str]) -> None:
+    for line in lines:
+        assert _HEADER.fullmatch(line), line
+
+
+def _check_document(root: Element) -> None:
+    """One AOR, and contacts that are still SIP URIs."""
+    (registration,) = root
+    assert address_of_record(parse_sip_uri(registration.attrib["aor"])) == registration.attrib["aor"]
+    for contact in registration:
+        parse_sip_uri(contact[0].text or "")
 
 
 def _check_contact(contact: Contact) -> None:

@@ -24,6 +24,21 @@ MORE_HEADERS: Final = {
     "Content-Type": "application/sdp",
 }
 
+SUBSCRIBE_HEADERS: Final = HEADERS | {
+    "CSeq": "1 SUBSCRIBE",
+    "Event": "reg;id=1",
+    "Accept": "application/reginfo+xml",
+    "Record-Route": "<sip:proxy.example.net;lr>",
+}
+REPLY_HEADERS: Final = {
+    "Via": "SIP/2.0/UDP 192.0.2.1:5060;rport;branch=NOTIFY-BRANCH",
+    "From": "<sip:1001@example.com>;tag=1",
+    "To": "<sip:1001@example.com>;tag=456248",
+    "Call-ID": "843817637684230@998sdasdh09",
+    "CSeq": "1 NOTIFY",
+    "Content-Length": "0",
+}
+
 _words = st.sampled_from(WORDS) | st.binary(max_size=8)
 # Not st.text(): its table of all characters takes seconds to make, on a machine that has not made it yet.
 _any_text = st.binary(max_size=60).map(lambda data: data.decode(errors="replace"))
@@ -59,7 +74,32 @@ def bent_bindings(draw: st.DrawFn) -> bytes:
 @st.composite
 def built_registers(draw: st.DrawFn) -> bytes:
     """A REGISTER whose headers are dropped, doubled, re-ordered or filled with anything."""
-    headers = [*HEADERS.items(), *draw(st.lists(st.sampled_from([*MORE_HEADERS.items()]), max_size=3))]
+    more = draw(st.lists(st.sampled_from([*MORE_HEADERS.items()]), max_size=3))
+    return _built(draw, REQUEST_LINE, [*HEADERS.items(), *more])
+
+
+@st.composite
+def built_subscribes(draw: st.DrawFn) -> bytes:
+    """The same with a SUBSCRIBE, the first of its dialog or a later one."""
+    to = draw(st.sampled_from(["<sip:1001@example.com>", "<sip:1001@example.com>;tag=OUR-TAG"]))
+    changed = {"To": to, "Expires": draw(st.sampled_from(["600", "0"]))}
+    changed["Contact"] = draw(
+        st.sampled_from(["<sip:1001@192.0.2.10:5070>", "<sip:1001@h?a=b>", "sip:h;x=y"])
+    )
+    changed["Record-Route"] = draw(
+        st.sampled_from(["<sip:proxy.example.net;lr>", "sip:p;lr", '<sip:p>, "a"'])
+    )
+    return _built(draw, "SUBSCRIBE sip:1001@example.com SIP/2.0", [*(SUBSCRIBE_HEADERS | changed).items()])
+
+
+@st.composite
+def built_replies(draw: st.DrawFn) -> bytes:
+    """The same with an answer to a NOTIFY of ours."""
+    status = draw(st.sampled_from(["200 OK", "481 Gone", "100", "1", "999 x", "-10 x", ""]))
+    return _built(draw, f"SIP/2.0 {status}", [*REPLY_HEADERS.items()])
+
+
+def _built(draw: st.DrawFn, start_line: str, headers: list[tuple[str, str]]) -> bytes:
     for _ in range(draw(st.integers(1, 3))):
         index = draw(st.integers(0, len(headers) - 1))
         name, value = headers[index]
@@ -75,5 +115,5 @@ def built_registers(draw: st.DrawFn) -> bytes:
             headers[index] = name, value[:position] + draw(_words).decode("latin-1") + value[position:]
         elif len(headers) > 1:
             del headers[index]
-    lines = [REQUEST_LINE, *(f"{name}: {value}" for name, value in headers)]
+    lines = [start_line, *(f"{name}: {value}" for name, value in headers)]
     return "\r\n".join(lines).encode() + b"\r\n\r\n"

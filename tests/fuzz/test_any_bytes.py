@@ -6,16 +6,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from apps.registrar.regevent.replies import read_reply
 from tests.fuzz.checks import (
     check_authorization,
     check_contacts,
+    check_history,
     check_message,
     check_steps,
     check_stun,
     check_uri,
     count_steps,
 )
-from tests.fuzz.strategies import CORPUS, bent_bindings, bent_messages, built_registers
+from tests.fuzz.registrar import NONCE_KEY, SOURCE, MemoryRegistrar
+from tests.fuzz.strategies import (
+    CORPUS,
+    bent_bindings,
+    bent_messages,
+    built_registers,
+    built_replies,
+    built_subscribes,
+)
 from tests.sip.messages import REQUEST_LINE, register
 
 LARGEST = 65_535
@@ -52,7 +62,29 @@ def test_any_register_with_wrong_headers_gets_one_answer_or_silence(data: bytes)
     check_message(data)
 
 
-@given(bent_messages() | built_registers())
+@given(built_subscribes())
+def test_any_subscribe_with_wrong_headers_gets_one_answer_or_silence(data: bytes) -> None:
+    check_message(data)
+
+
+@given(st.lists(built_registers() | built_subscribes() | bent_messages(), min_size=1, max_size=4))
+def test_whatever_phones_write_their_subscribers_are_told_in_well_formed_documents(data: list[bytes]) -> None:
+    check_history(*data)
+
+
+@given(built_replies() | st.binary(max_size=200).map(b"SIP/2.0 ".__add__))
+def test_any_answer_to_a_notify_is_read_or_passed_over(data: bytes) -> None:
+    check_message(data)
+
+
+def test_the_answer_to_a_notify_is_known_by_its_branch() -> None:
+    data = next(data for data in CORPUS if b"NOTIFY-BRANCH" in data and data.startswith(b"SIP/2.0 481"))
+    reply = read_reply(NONCE_KEY, MemoryRegistrar().with_marks(data), SOURCE[0], None)
+    assert reply is not None
+    assert reply.ends_subscription
+
+
+@given(bent_messages() | built_registers() | built_subscribes())
 def test_the_steps_to_an_answer_are_bounded(data: bytes) -> None:
     check_steps(data)
 
@@ -82,6 +114,7 @@ def test_a_step_is_counted() -> None:
 def test_the_corpus_passes() -> None:
     for data in CORPUS:
         check_message(data)
+        check_history(*data.removeprefix(b"\4").split(b"\0\0"))
         for check in (check_uri, check_contacts, check_authorization):
             check(data[1:].decode(errors="replace"))
 

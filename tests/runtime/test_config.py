@@ -60,6 +60,7 @@ def test_an_ipv6_address_is_written_in_brackets() -> None:
 
     assert (config.sip_host, config.sip_port) == ("::", 5060)
     assert config.http_url == "http://[::1]:8080"
+    assert config.sip_websocket_url == "ws://[::1]:8080/sip"
 
 
 @pytest.mark.parametrize(

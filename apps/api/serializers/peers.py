@@ -31,6 +31,9 @@ class PeerSerializer(serializers.Serializer[Peer]):
     min_expires_s = serializers.IntegerField(allow_null=True, help_text="null: the domain's.")
     max_expires_s = serializers.IntegerField(allow_null=True, help_text="null: the domain's.")
     accepts_no_qop = serializers.BooleanField(help_text="Whether digest without qop is accepted (RFC 2069).")
+    may_watch = serializers.BooleanField(
+        help_text="Whether it may subscribe to the registration state of others in its domain (RFC 3680)."
+    )
     state = serializers.ChoiceField(PeerState.choices)
     state_reason = serializers.SerializerMethodField(
         help_text="Why it is in this state, or why the latest attempt was refused; null: nothing to say."
@@ -66,6 +69,7 @@ class PeerSettings(StrictSerializer):
     min_expires_s = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=604_800)
     max_expires_s = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=604_800)
     accepts_no_qop = serializers.BooleanField(required=False)
+    may_watch = serializers.BooleanField(required=False)
 
 
 class PeerCreate(PeerSettings):
@@ -103,17 +107,27 @@ class CredentialRotate(StrictSerializer):
     )
 
 
-class RegistrationStringSerializer(serializers.Serializer[dict[str, Any]]):
-    """What a phone needs to log in. Holds the clear password: shown once."""
+class TransportSerializer(serializers.Serializer[dict[str, Any]]):
+    """One way to the server. WS and WSS have a url in place of the rest."""
+
+    transport = serializers.CharField(help_text="UDP, TCP, TLS, WS or WSS.")
+    server = serializers.CharField(allow_null=True)
+    port = serializers.IntegerField(allow_null=True)
+    url = serializers.CharField(allow_null=True, help_text="Where a browser phone connects.")
+    registration_string = serializers.CharField(
+        allow_null=True, help_text="username:password@server:port, with tcp:// or tls:// before it."
+    )
+
+
+class RegistrationStringSerializer(TransportSerializer):
+    """What a phone needs to log in, over UDP and over every transport there is. Holds the clear password: shown
+    once."""
 
     username = serializers.CharField()
     password = serializers.CharField()
-    server = serializers.CharField()
-    port = serializers.IntegerField()
-    transport = serializers.CharField()
     domain = serializers.CharField()
     sip_uri = serializers.CharField()
-    registration_string = serializers.CharField(help_text="username:password@server:port")
+    transports = TransportSerializer(many=True)
 
 
 class NewPasswordSerializer(serializers.Serializer[Any]):

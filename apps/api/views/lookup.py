@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from django.conf import settings
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.request import Request
@@ -15,8 +16,10 @@ from apps.api.serializers.problems import ProblemSerializer
 from apps.api.serializers.registrations import LookupSerializer
 from apps.api.views.registrations import registrations_to_show
 from apps.extensions.models import Extension, Peer, PeerKind
+from apps.registrar.gruu import aor_of_gruu, bindings_of_gruu, gruu_key, is_gruu
+from apps.registrar.models import Binding
 from apps.registrar.selectors import live_bindings, ringing_order
-from apps.sip.uri import aor_of, parse_sip_uri
+from apps.sip.uri import SipUri, aor_of, parse_sip_uri
 
 PARAMETERS: Final = frozenset({"aor", "extension", "domain"})
 
@@ -25,7 +28,11 @@ class LookupView(ApiView):
     @extend_schema(
         operation_id="lookup",
         parameters=[
-            OpenApiParameter("aor", str, description="Like sip:1001@example.com. This or `extension`."),
+            OpenApiParameter(
+                "aor",
+                str,
+                description="Like sip:1001@example.com, or a public or temporary GRUU. This or `extension`.",
+            ),
             OpenApiParameter(
                 "extension", str, description="An extension: its UUID, number or number@domain."
             ),
@@ -38,9 +45,31 @@ class LookupView(ApiView):
         },
     )
     def get(self, request: Request) -> Response:
-        """The live contacts of an extension (all its SIP peers) or of one SIP peer, in the order a call tries them."""
+        """The live contacts of an extension (all its SIP peers), of one SIP peer or of one device (its GRUU), in the
+        order a call tries them."""
         refuse_unknown_parameters(request, PARAMETERS)
-        return Response(LookupSerializer(_found(_wanted(request))).data)
+        gruu = _gruu(request.query_params.get("aor"))
+        found = _found(_wanted(request)) if gruu is None else _reached(gruu)
+        return Response(LookupSerializer(found).data)
+
+
+def _gruu(aor: str | None) -> SipUri | None:
+    """The GRUU in place of an AOR (RFC 5627). Raises ValidationError if it is no SIP address at all."""
+    if aor is None or not canonical_aor(aor):
+        return None
+    uri = parse_sip_uri(aor)
+    return uri if is_gruu(uri) else None
+
+
+def _reached(gruu: SipUri) -> dict[str, object]:
+    """What a call to the GRUU reaches; unknown like an AOR that is not served, if that is nothing."""
+    key = gruu_key(settings.SECRET_KEY)
+    aor = aor_of_gruu(key, gruu)
+    owner = _owner(aor) if aor is not None else None
+    contacts = bindings_of_gruu(key, gruu, _contacts(owner)) if owner is not None else []
+    if owner is None or not contacts:
+        raise Problem(UNKNOWN_EXTENSION, "No device is registered under this GRUU.")
+    return {**_described(owner), "contacts": contacts}
 
 
 def _wanted(request: Request) -> Extension | Peer:
@@ -82,9 +111,17 @@ def _peer(reference: Reference) -> Peer | None:
 
 
 def _found(wanted: Extension | Peer) -> dict[str, object]:
+    return {**_described(wanted), "contacts": _contacts(wanted)}
+
+
+def _contacts(owner: Extension | Peer) -> list[Binding]:
+    own = live_bindings().filter(**{"extension" if isinstance(owner, Extension) else "peer": owner})
+    return list(registrations_to_show(ringing_order(own)))
+
+
+def _described(wanted: Extension | Peer) -> dict[str, object]:
     is_extension = isinstance(wanted, Extension)
     name = wanted.number if isinstance(wanted, Extension) else wanted.name
-    own = live_bindings().filter(**{"extension" if is_extension else "peer": wanted})
     extension = wanted if isinstance(wanted, Extension) else wanted.extension
     return {
         "aor": aor_of(name, wanted.domain.name),
@@ -92,5 +129,4 @@ def _found(wanted: Extension | Peer) -> dict[str, object]:
         "peer": None if is_extension else name,
         "domain": wanted.domain.name,
         "enabled": wanted.enabled and (extension is None or extension.enabled),
-        "contacts": list(registrations_to_show(ringing_order(own))),
     }

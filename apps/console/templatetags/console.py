@@ -15,6 +15,7 @@ from apps.console import event_words, phone_models, verdict, words
 from apps.extensions.models import TrustedAddress
 from apps.registrar.models import Binding, RegistrationEvent
 from apps.registrar.outcomes import Outcome
+from apps.registrar.regevent.selectors import NotifyState
 from apps.registrar.selectors import RegistrationRow
 
 register = template.Library()
@@ -76,6 +77,11 @@ def user_agent(row: RegistrationRow) -> str:
 @register.filter
 def event_sentence(event: RegistrationEvent) -> str:
     return event_words.sentence(event)
+
+
+@register.filter
+def notify_words(state: str) -> str:
+    return NotifyState(state).label
 
 
 @register.filter

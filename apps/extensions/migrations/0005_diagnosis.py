@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('extensions', '0003_sealed_ha1s'),
+        ('extensions', '0004_watchers'),
     ]
 
     operations = [

@@ -4,7 +4,7 @@ Must not send: the rows leave with the transaction, sender.py does the rest. Tak
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import UUID
@@ -27,24 +27,27 @@ PEER_ENDS: Final[dict[str, EndOfSubscription]] = {
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why NOTIFYs are due: what changed, whom a SUBSCRIBE or the time made due, and the peers that are no more."""
+    """Why NOTIFYs are due: what changed, whom a SUBSCRIBE or the time made due, the peers that may hear no more, and
+    the AORs that are no more."""
 
     changes: Mapping[str, Sequence[ContactChange]] = field(default_factory=dict)
     told: Sequence[Subscribed] = ()
     ended_peers: Mapping[UUID, EndOfSubscription] = field(default_factory=dict)
+    ended_aors: Collection[str] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.changes or self.told or self.ended_peers)
+        return bool(self.changes or self.told or self.ended_peers or self.ended_aors)
 
 
 def cause_of(
     changes: ChangeSet,
     told: Iterable[Subscribed] = (),
     ended_peers: Mapping[UUID, EndOfSubscription] | None = None,
+    ended_aors: Collection[str] = (),
 ) -> Cause:
     """What a change set and SUBSCRIBEs cause; false where it is nothing, as with every refresh."""
     last = {one.subscription.subscription_id: one for one in told}
-    return Cause(contact_changes(changes), tuple(last.values()), ended_peers or {})
+    return Cause(contact_changes(changes), tuple(last.values()), ended_peers or {}, ended_aors)
 
 
 def notifications(
@@ -82,6 +85,8 @@ class _Writer:
         """When the last is NOTIFY_EVERY ago; everything if it takes the place of one that was never sent."""
         subscription, waiting_since = one.subscription, one.waiting_since
         end = self.cause.ended_peers.get(subscription.peer_id)
+        if subscription.aor in self.cause.ended_aors:
+            end = EndOfSubscription.NORESOURCE
         if end is None and subscription.expires_at <= self.now:
             end = EndOfSubscription.TIMEOUT
         at = max(self.now, subscription.notified_at + NOTIFY_EVERY) if end is None else self.now

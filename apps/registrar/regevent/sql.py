@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
+from uuid import UUID
 
 from apps.registrar.regevent.queue import Cause
 from apps.registrar.regevent.replies import Reply
@@ -32,6 +33,17 @@ _WAY_FROM: Final = _COLUMNS.split(", ").index("host")
 SUBSCRIPTIONS_OF_AORS: Final = f"""
 SELECT {_COLUMNS} FROM registrar_regsubscription WHERE aor = ANY(%(aors)s)
 """  # noqa: S608 - our own constant
+
+SERVED_AORS: Final = """
+SELECT r.aor FROM json_to_recordset(%(rows)s) AS r(aor text, domain_id uuid, name text)
+WHERE EXISTS (SELECT FROM extensions_extension e WHERE e.domain_id = r.domain_id AND e.number = r.name)
+   OR EXISTS (SELECT FROM extensions_peer p
+              WHERE p.domain_id = r.domain_id AND p.name = r.name AND p.extension_id IS NOT NULL)
+"""
+
+AORS_OF_SUBSCRIBERS: Final = (
+    "SELECT DISTINCT aor FROM registrar_regsubscription WHERE peer_id = ANY(%(peer_ids)s)"
+)
 
 # A NOTIFY not sent yet is replaced by the next one: a subscriber never has more than one waiting behind one under way.
 TAKE_SUBSCRIPTIONS: Final = f"""
@@ -144,6 +156,11 @@ SELECT DISTINCT aor FROM (
 """
 
 
+def watcher_lock(domain_id: UUID, username: str) -> str:
+    """What is locked beside the AORs while this user name subscribes; no AOR is named like it."""
+    return f"watcher {domain_id} {username}"
+
+
 def subscription_of(row: Sequence[Any]) -> Subscription:
     """A row in the order of _COLUMNS."""
     host, port, transport, flow, local = row[_WAY_FROM : _WAY_FROM + 5]
@@ -158,7 +175,7 @@ def taken_of(row: Sequence[Any]) -> Taken:
 
 def take_params(cause: Cause) -> dict[str, Any]:
     return {
-        "aors": list(cause.changes),
+        "aors": [*cause.changes, *cause.ended_aors],
         "ids": [one.subscription.subscription_id for one in cause.told],
         "peer_ids": list(cause.ended_peers),
     }

@@ -5,7 +5,7 @@ without a look-up.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
@@ -13,12 +13,12 @@ from uuid import UUID
 from django.db.backends.utils import CursorWrapper
 from psycopg import AsyncConnection, AsyncCursor
 
-from apps.registrar.bindings import ChangeSet, StoredBinding
+from apps.registrar.bindings import StoredBinding
 from apps.registrar.regevent import sql
-from apps.registrar.regevent.queue import Cause, cause_of, notifications
+from apps.registrar.regevent.queue import Cause, notifications
 from apps.registrar.regevent.replies import Reply
 from apps.registrar.regevent.values import EndOfSubscription, Subscribed, Subscription, Taken, Way
-from apps.registrar.sql import BINDINGS_OF_AORS, LOCK_AORS, lock_keys
+from apps.registrar.sql import BINDINGS_OF_AORS, LOCK_AORS, lock_keys, to_json
 
 AnyConnection = AsyncConnection[Any]
 
@@ -32,6 +32,20 @@ class Due:
 
     data: bytes
     way: Way
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a SUBSCRIBE asks about: the AOR, which is that user of that domain. username: who asks, unproven."""
+
+    aor: str
+    domain_id: UUID
+    user: str | None
+    username: str
+
+    @property
+    def lock_name(self) -> str:
+        return sql.watcher_lock(self.domain_id, self.username)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +75,8 @@ class NotifyQueue:
             await connection.execute(statement, params)
         return bool(queued)
 
-    def write_in_django(
-        self,
-        cursor: CursorWrapper,
-        changes: ChangeSet,
-        now: dt.datetime,
-        ended_peers: Mapping[UUID, EndOfSubscription] | None = None,
-    ) -> None:
+    def write_in_django(self, cursor: CursorWrapper, cause: Cause, now: dt.datetime) -> None:
         """The same for the web, after the change is written and within its transaction and locks."""
-        cause = cause_of(changes, ended_peers=ended_peers or {})
         if not cause:
             return
         cursor.execute(sql.TAKE_SUBSCRIPTIONS, sql.take_params(cause))
@@ -91,6 +98,15 @@ async def subscriptions_of(
         return {}
     cursor = await connection.execute(sql.SUBSCRIPTIONS_OF_AORS, {"aors": aors})
     return by_aor(sql.subscription_of(row) for row in await cursor.fetchall())
+
+
+async def served_aors(connection: AnyConnection, asked: Iterable[Asked]) -> frozenset[str]:
+    """Those AORs that belong to an extension or a device; asks nothing where none are wanted."""
+    rows = [{"aor": one.aor, "domain_id": one.domain_id, "name": one.user} for one in asked]
+    if not rows:
+        return frozenset()
+    cursor = await connection.execute(sql.SERVED_AORS, {"rows": to_json(rows)})
+    return frozenset(row[0] for row in await cursor.fetchall())
 
 
 def by_aor(subscriptions: Iterable[Subscription]) -> dict[str, tuple[Subscription, ...]]:

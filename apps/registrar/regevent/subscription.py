@@ -40,6 +40,7 @@ LONGEST_TAG: Final = 256
 
 BAD_EVENT: Final = Outcome(489, "Bad Event", "bad_event")
 NOT_ACCEPTABLE: Final = Outcome(406, "Not Acceptable", "not_acceptable")
+UNKNOWN_AOR: Final = Outcome(404, "Not Found", "unknown_aor")
 NO_DIALOG: Final = Outcome(481, "Subscription Does Not Exist", "no_subscription")
 BAD_TARGET: Final = Outcome(400, "Bad Contact", "bad_subscribe_contact")
 BAD_ROUTE_SET: Final = Outcome(400, "Bad Record-Route", "bad_record_route")
@@ -49,7 +50,8 @@ OUT_OF_ORDER: Final = Outcome(500, "CSeq Out Of Order", "subscribe_out_of_order"
 
 @dataclass(frozen=True, slots=True)
 class Subscribing:
-    """An authenticated SUBSCRIBE with all it is decided from: `subscriptions` are all stored ones of the AOR."""
+    """An authenticated SUBSCRIBE with all it is decided from: `subscriptions` are all stored ones of the AOR, is_served
+    whether an extension or a device has it."""
 
     request: Request
     account: Account
@@ -60,6 +62,7 @@ class Subscribing:
     sent_by: str
     now: dt.datetime
     new_id: Callable[[], UUID]
+    is_served: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,8 @@ def subscribe(subscribing: Subscribing) -> SubscribeDecision:
 
 
 def _authorize(subscribing: Subscribing) -> None:
-    """C111: a peer is told of its own name's or its extension's registrations, nobody else's."""
+    """C111: a peer is told of its own name's or its extension's registrations; of others in its domain only if an
+    admin lets it watch (RFC 3680 §6)."""
     request, account = subscribing.request, subscribing.account
     if request.to.uri is None:
         raise Refused(outcomes.BAD_TO)
@@ -103,8 +107,12 @@ def _authorize(subscribing: Subscribing) -> None:
     asked = {request.to.uri.user}
     if request.to.tag is None and request.request_uri is not None:
         asked.add(request.request_uri.user or request.to.uri.user)
-    if not asked <= account.address_users:
+    if asked <= account.address_users:
+        return
+    if not account.may_watch:
         raise Refused(outcomes.OTHER_USERS_AOR)
+    if not subscribing.is_served:
+        raise Refused(UNKNOWN_AOR)
 
 
 def _begin(subscribing: Subscribing) -> SubscribeDecision:

@@ -17,6 +17,7 @@ class EndOfSubscription(StrEnum):
     """Why a subscription is over, as Subscription-State says it (RFC 6665 §4.1.3)."""
 
     TIMEOUT = "timeout"
+    DEACTIVATED = "deactivated"
     REJECTED = "rejected"
     NORESOURCE = "noresource"
     PROBATION = "probation"

@@ -7,7 +7,7 @@ from datetime import timedelta
 from itertools import count
 from uuid import UUID
 
-from apps.registrar.bindings import DomainPolicy
+from apps.registrar.bindings import Account, DomainPolicy
 from apps.registrar.regevent.subscription import SubscribeDecision, Subscribing, subscribe
 from apps.registrar.regevent.values import Subscription, Way
 from apps.sip.message import Request, parse_request
@@ -59,6 +59,8 @@ class Subscriptions:
     """The subscriptions of one AOR over time: each `subscribe` is decided from what the one before left."""
 
     domain: DomainPolicy = DOMAIN
+    account: Account = ACCOUNT
+    is_served: bool = True
     rows: tuple[Subscription, ...] = ()
     _new: "count[int]" = field(default_factory=lambda: count(100))
 
@@ -66,7 +68,8 @@ class Subscriptions:
         decision = subscribe(
             Subscribing(
                 request=request,
-                account=ACCOUNT,
+                account=self.account,
+                is_served=self.is_served,
                 domain=self.domain,
                 aor=AOR,
                 subscriptions=self.rows,

@@ -210,3 +210,10 @@ def test_c18_a_branch_is_ours_only_with_our_proof() -> None:
 def test_c111_a_final_answer_wins_over_a_provisional_one() -> None:
     provisional, final = Reply("b", 100, None), Reply("b", 200, None)
     assert final_only([provisional, final, provisional]) == {"b": final}
+
+
+def test_c111_an_aor_that_is_no_more_is_told_so_to_whoever_watches_it() -> None:
+    before = first(subscribed()).subscription
+    (notification,) = written(cause_of(ended(), ended_aors=[AOR]), [Taken(before)], bindings=[])
+    assert notification.end is EndOfSubscription.NORESOURCE
+    assert read(notification).state == "terminated;reason=noresource"

@@ -15,7 +15,7 @@ from tests.registrar.regevent.subscriptions import (
     in_dialog,
     subscribe_request,
 )
-from tests.registrar.registrations import DOMAIN, NOW
+from tests.registrar.registrations import ACCOUNT, DOMAIN, NOW
 
 
 @pytest.fixture
@@ -128,6 +128,36 @@ def test_c111_what_is_not_allowed_subscribes_nobody(
     assert decision.answer.outcome.status == status
     assert decision.subscriptions == ()
     assert decision.told == ()
+
+
+ALICE = {"to": "<sip:1002@example.com>", "uri": "sip:1002@example.com"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_served", "status"),
+    [
+        (ALICE, True, 200),
+        (ALICE, False, 404),
+        ({"to": "<sip:1002@example.org>"}, True, 404),
+        ({}, False, 200),
+    ],
+)
+def test_c111_a_watcher_subscribes_to_what_its_domain_serves(
+    changes: dict[str, str], is_served: bool, status: int
+) -> None:
+    stored = Subscriptions(account=replace(ACCOUNT, may_watch=True), is_served=is_served)
+    decision = stored.subscribe(subscribe_request(**changes))  # type: ignore[arg-type]
+    assert decision.answer.outcome.status == status
+    assert len(decision.told) == (status == 200)
+
+
+def test_c111_who_may_watch_no_more_cannot_refresh() -> None:
+    stored = Subscriptions(account=replace(ACCOUNT, may_watch=True))
+    (told,) = stored.subscribe(subscribe_request(**ALICE)).told  # type: ignore[arg-type]
+    stored.account = ACCOUNT
+    to = f"<sip:1002@example.com>;tag={told.subscription.local_tag}"
+    refused = stored.subscribe(subscribe_request(to=to, uri="sip:192.0.2.1:5060"))
+    assert refused.answer.outcome.status == 403
 
 
 def test_c111_a_refresh_keeps_the_dialog_and_is_told_everything(stored: Subscriptions) -> None:

@@ -191,6 +191,7 @@ SIP_TLS_NAMES = list(
 SIP_WORKERS = CONFIG.sip_workers
 SIP_PUBLIC_HOST = CONFIG.public_host
 SIP_PORT = CONFIG.sip_port
+LEDGER_DAYS = CONFIG.ledger_days
 
 LOGGING = {
     "version": 1,

@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import logging
 import secrets
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -59,7 +60,8 @@ class RegistrarConsumer(AsyncConsumer):
         delay_s = 0.1
         while True:
             self.store = Store(settings.DATABASE_URL, queue)
-            self.tasks = WorkerTasks(self.store, scope_worker(self.scope), bind)
+            kept = timedelta(days=settings.LEDGER_DAYS)
+            self.tasks = WorkerTasks(self.store, scope_worker(self.scope), bind, kept)
             try:
                 await self.store.open()
                 # Before the first binding: a flow whose worker does not beat counts as closed.

@@ -7,7 +7,9 @@ from apps.registrar.outcomes import END_WORDS, REFUSALS, EventKind, Outcome
 
 WORDS: Final[dict[str, str]] = {
     EventKind.REGISTERED: "Registered",
+    EventKind.SHORTENED: "Registered for a shorter time",
     EventKind.MOVED: "Moved to a new address",
+    EventKind.LATE: "Renewal overdue",
     EventKind.EXPIRED: "Expired without renewal",
     EventKind.UNREGISTERED: "Signed off by the phone",
     EventKind.DEACTIVATED: "Ended",

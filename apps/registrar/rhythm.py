@@ -2,7 +2,8 @@
 
 Learned as TCP learns its round-trip time (RFC 6298), with one difference: the deviation is the largest of late, slowly
 forgotten, not the mean. A mean deviation dips now and then, and each dip would call an honest phone late. Tried on
-simulated phones with ±30 % of jitter: none of 100,000 renewals was wrongly called late (the mean: about 100).
+simulated phones with ±30 % of jitter and 1 % of losses: of a million renewals none was wrongly called late (with the
+mean: one in a thousand).
 """
 
 import datetime as dt
@@ -18,9 +19,12 @@ WORTH_IT_S: Final = 5.0
 SAME_EXPIRY: Final = 0.2
 
 MEAN_GAIN: Final = 1 / 8
-# The first guess is half the gap (RFC 6298 §2.2); while the deviation is as large as that, it shrinks fast.
-FIRST_DEVIATION, LARGE_DEVIATION = 1 / 2, 1 / 3
-FAST_DECAY, SLOW_DECAY = 1 / 8, 1 / 64
+# The first guess, a part of the gap. While the deviation is as large as that it shrinks fast.
+FIRST_DEVIATION: Final = 1 / 3
+LARGE_DEVIATION: Final = 1 / 4
+FAST_DECAY: Final = 1 / 8
+SLOW_DECAY: Final = 1 / 16
+DEVIATIONS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ class Rhythm:
         if self.gap_s is None or self.dev_s is None:
             return None
         room_s = (expires_at - refreshed_at).total_seconds() - self.gap_s
-        margin_s = max(2 * self.dev_s, self.gap_s / 10, min(LOST_RENEWAL_S, room_s * 2 / 3), 5.0)
+        margin_s = max(DEVIATIONS * self.dev_s, self.gap_s / 10, min(LOST_RENEWAL_S, room_s * 2 / 3), 5.0)
         if margin_s > room_s - WORTH_IT_S:
             return None
         return refreshed_at + dt.timedelta(seconds=self.gap_s + margin_s)

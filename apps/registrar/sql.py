@@ -303,7 +303,8 @@ def _summed(events: list[Event]) -> list[dict[str, Any]]:
         key = (row["minute"], event.peer_id, event.event, event.reason, row["received_addr"])
         first = sums.get(key)
         if first is not None:
-            row |= {"at": first["at"], "count": first["count"] + row["count"]}
+            last_at = max(first["last_at"], row["last_at"])
+            row |= {"at": first["at"], "last_at": last_at, "count": first["count"] + row["count"]}
         sums[key] = row
     return list(sums.values())
 

@@ -121,14 +121,7 @@ class Change:
             raise Refused(outcomes.CONTACT_NOT_ALLOWED)
 
     def _refresh(self, known: StoredBinding, contact: Contact, uri: SipUri, expires_s: int) -> None:
-        refreshed = _in_rhythm(
-            known,
-            replace(
-                self._binding(known.binding_id, contact, uri, expires_s),
-                registered_at=known.registered_at,
-                refresh_count=known.refresh_count + 1,
-            ),
-        )
+        refreshed = _renewed(known, self._binding(known.binding_id, contact, uri, expires_s))
         if known.binding_id not in self.touched:
             _refuse_other_change(known, refreshed)
         self.bindings[self.bindings.index(known)] = refreshed
@@ -224,18 +217,20 @@ class Change:
         )
 
 
-def _in_rhythm(known: StoredBinding, refreshed: StoredBinding) -> StoredBinding:
-    """With what the gap between the two renewals taught."""
+def _renewed(known: StoredBinding, binding: StoredBinding) -> StoredBinding:
+    """The binding as the request says it, in `known`'s place: with its age, and what the gap between both taught."""
     rhythm = Rhythm(known.renewal_gap_s, known.renewal_dev_s).after(
-        (refreshed.refreshed_at - known.refreshed_at).total_seconds(),
+        (binding.refreshed_at - known.refreshed_at).total_seconds(),
         old_granted_s=(known.expires_at - known.refreshed_at).total_seconds(),
-        granted_s=(refreshed.expires_at - refreshed.refreshed_at).total_seconds(),
+        granted_s=(binding.expires_at - binding.refreshed_at).total_seconds(),
     )
     return replace(
-        refreshed,
+        binding,
+        registered_at=known.registered_at,
+        refresh_count=known.refresh_count + 1,
         renewal_gap_s=rhythm.gap_s,
         renewal_dev_s=rhythm.dev_s,
-        late_at=rhythm.late_at(refreshed.refreshed_at, refreshed.expires_at),
+        late_at=rhythm.late_at(binding.refreshed_at, binding.expires_at),
     )
 
 

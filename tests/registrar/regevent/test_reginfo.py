@@ -121,6 +121,13 @@ def test_c111_a_refresh_or_a_refusal_is_no_change() -> None:
     refused = ChangeSet(events=[replace(began(BINDING, EventKind.REFUSED), binding_id=None)])
     assert contact_changes(refreshed) == {}
     assert contact_changes(refused) == {}
+    assert contact_changes(ChangeSet(upserts=[BINDING], events=[began(BINDING, EventKind.LATE)])) == {}
+
+
+def test_a_contact_registered_for_a_shorter_time_is_active_and_shortened() -> None:
+    changes = ChangeSet(upserts=[BINDING], events=[began(BINDING, EventKind.SHORTENED)])
+    root = read_reginfo(partial_state(AOR, [BINDING], contact_changes(changes)[AOR], 1, NOW))
+    assert (root[0][0].attrib["state"], root[0][0].attrib["event"]) == ("active", "shortened")
 
 
 def test_c111_what_came_and_went_in_one_batch_was_never_there() -> None:

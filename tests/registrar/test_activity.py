@@ -4,6 +4,7 @@ import asyncio
 import datetime as dt
 import socket
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 from uuid import UUID
 
@@ -178,6 +179,18 @@ async def test_of_a_travellers_networks_the_last_sixteen_are_kept(
 
     networks = (await PeerActivity.objects.aget()).networks
     assert networks == [*[f"10.{n}.0.0/16" for n in range(1, 16)], "198.51.0.0/16"]
+
+
+async def test_after_an_update_where_phones_are_already_is_no_new_network(
+    registrar: Registrar, phone: Phone
+) -> None:
+    await registrar.register(phone)
+    await PeerActivity.objects.aupdate(networks=[])
+    migration = import_module("apps.registrar.migrations.0102_event_partitions")
+
+    await sync_to_async(run)(migration.NETWORKS_OF_TODAY)
+
+    assert (await PeerActivity.objects.aget()).networks == ["203.0.0.0/16"]
 
 
 async def test_a_refusal_is_no_sign_of_the_real_phone(registrar: Registrar, phone: Phone) -> None:

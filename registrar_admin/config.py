@@ -32,6 +32,7 @@ SHORTEST_SECRET_KEY: Final = 32
 CREDENTIAL_KEY_BYTES: Final = 32
 SHORTEST_ADMIN_PASSWORD: Final = 12
 MOST_SIP_WORKERS: Final = 64
+LONGEST_LEDGER_DAYS: Final = 3650
 EXAMPLE_SECRETS: Final = ("django-insecure", "change-me", "changeme", "change_me", "example", "replace-me")
 
 
@@ -52,6 +53,7 @@ class Config:
     tls_certificate: Path | None
     tls_key: Path | None
     sip_workers: int
+    ledger_days: int
     domain: str | None
     admin_user: str
     admin_password: str | None
@@ -109,7 +111,8 @@ def load_config(environ: Mapping[str, str]) -> Config:
         sips=_sips(given),
         tls_certificate=tls_certificate,
         tls_key=tls_key,
-        sip_workers=_sip_workers(given),
+        sip_workers=_number(given, "REGISTRAR_SIP_WORKERS", min(2, os.cpu_count() or 1), MOST_SIP_WORKERS),
+        ledger_days=_number(given, "REGISTRAR_LEDGER_DAYS", 90, LONGEST_LEDGER_DAYS),
         domain=_checked(given, "REGISTRAR_DOMAIN", _domain),
         admin_user=_checked(given, "REGISTRAR_ADMIN_USER", _admin_user) or "admin",
         admin_password=_checked(given, "REGISTRAR_ADMIN_PASSWORD", _admin_password),
@@ -219,14 +222,10 @@ def _certificate(given: Mapping[str, str]) -> tuple[Path | None, Path | None]:
     return (paths[0], paths[1]) if paths else (None, None)
 
 
-def _sip_workers(given: Mapping[str, str]) -> int:
-    text = given.get("REGISTRAR_SIP_WORKERS")
-    if text is None:
-        return min(2, os.cpu_count() or 1)
-    if not re.fullmatch(r"[0-9]{1,3}", text, re.ASCII) or not 1 <= int(text) <= MOST_SIP_WORKERS:
-        raise ConfigError(
-            f"REGISTRAR_SIP_WORKERS={text!r} is wrong; expected a number from 1 to {MOST_SIP_WORKERS}"
-        )
+def _number(given: Mapping[str, str], name: str, default: int, most: int) -> int:
+    text = given.get(name, str(default))
+    if not re.fullmatch(r"[0-9]{1,5}", text, re.ASCII) or not 1 <= int(text) <= most:
+        raise ConfigError(f"{name}={text!r} is wrong; expected a number from 1 to {most}")
     return int(text)
 
 

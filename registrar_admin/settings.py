@@ -193,6 +193,7 @@ SIP_WORKERS = CONFIG.sip_workers
 SIP_PUBLIC_HOST = CONFIG.public_host
 SIP_PORT, SIPS_PORT = CONFIG.sip_port, CONFIG.sips[1] if CONFIG.sips else None
 SIP_WEBSOCKET_URL = CONFIG.sip_websocket_url
+LEDGER_DAYS = CONFIG.ledger_days
 
 LOGGING = {
     "version": 1,

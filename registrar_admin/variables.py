@@ -49,6 +49,11 @@ VARIABLES: Final = (
     ),
     Variable("REGISTRAR_SIP_WORKERS", "2, or 1 on one CPU", "Number of SIP worker processes, 1 to 64."),
     Variable(
+        "REGISTRAR_LEDGER_DAYS",
+        "90",
+        "Days that events of registrations are kept, 1 to 3650; they go by whole months.",
+    ),
+    Variable(
         "REGISTRAR_DOMAIN",
         "REGISTRAR_PUBLIC_HOST, else this machine's address",
         "Name of the first SIP domain, made at the first start.",

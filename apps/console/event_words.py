@@ -7,7 +7,7 @@ from apps.registrar.outcomes import END_WORDS, REFUSALS, EventKind, Outcome, Una
 
 WORDS: Final[dict[str, str]] = {
     EventKind.REGISTERED: "Registered",
-    EventKind.SHORTENED: "Granted a shorter time",
+    EventKind.SHORTENED: "Registered for a shorter time",
     EventKind.MOVED: "Moved to a new address",
     EventKind.LATE: "Renewal overdue",
     EventKind.UNREACHABLE: "Answers no more",

@@ -5,8 +5,9 @@ Times are aware datetimes of the database's clock; addresses are (host, port).
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
+from typing import Final
 from uuid import UUID
 
 from apps.registrar.outcomes import END_EVENTS, EndReason, EventKind
@@ -15,6 +16,9 @@ from apps.sip.uri import SipUri, parse_sip_uri
 
 Address = tuple[str, int]
 Network = IPv4Network | IPv6Network
+
+# The others end without a word from the phone.
+ENDS_BY_REGISTER: Final = frozenset({EndReason.UNREGISTERED, EndReason.REPLACED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,7 @@ class Event:
     received: Address | None = None
     old_received: Address | None = None
     user_agent: str = ""
-    # Of ends: how often the binding was refreshed, and when the phone was last heard (None: at `at`).
+    # Of ends and moves: how often the binding was refreshed. Of ends: when the phone was last heard (None: at `at`).
     refresh_count: int | None = None
     heard_at: dt.datetime | None = None
     # Of `late`: until when it was; of sums: how many and the last (None: one, at `at`).
@@ -169,12 +173,29 @@ class ChangeSet:
         return bool(self.upserts or self.deletes or self.events or self.nonces)
 
 
-def end_event(binding: StoredBinding, reason: EndReason, at: dt.datetime) -> Event:
-    """The event of a binding's end; an expiry happened when it was due, whenever it is noticed."""
+def end_events(binding: StoredBinding, reason: EndReason, at: dt.datetime) -> tuple[Event, ...]:
+    """A binding's end, after the time it was late; an expiry happened when it was due, whenever it is noticed."""
+    ended_at = binding.expires_at if reason is EndReason.EXPIRED else at
+    end = replace(
+        event_of(binding, END_EVENTS[reason], reason, ended_at),
+        refresh_count=binding.refresh_count,
+        heard_at=None if reason in ENDS_BY_REGISTER else binding.refreshed_at,
+    )
+    return (*late_events(binding, ended_at), end)
+
+
+def late_events(binding: StoredBinding, until: dt.datetime) -> tuple[Event, ...]:
+    """The time from when its renewal was overdue `until` it came or the binding ended; nothing if it never was."""
+    if binding.late_at is None or binding.late_at >= until:
+        return ()
+    return (replace(event_of(binding, EventKind.LATE, "late", binding.late_at), last_at=until),)
+
+
+def event_of(binding: StoredBinding, event: EventKind, reason: str, at: dt.datetime) -> Event:
     return Event(
-        event=END_EVENTS[reason],
+        event=event,
         reason=reason,
-        at=binding.expires_at if reason is EndReason.EXPIRED else at,
+        at=at,
         aor=binding.aor,
         peer_id=binding.peer_id,
         extension_id=binding.extension_id,

@@ -10,17 +10,21 @@ from typing import Final
 from uuid import UUID
 
 from apps.registrar import gruu, outcomes
-from apps.registrar.bindings import Address, Event, StoredBinding, end_event
+from apps.registrar.bindings import Event, StoredBinding, end_events, event_of, late_events
 from apps.registrar.contact_policy import contact_allowed
 from apps.registrar.decisions import Refused, Registration
 from apps.registrar.outbound import PathValues, outbound_key
 from apps.registrar.outcomes import EndReason, EventKind
+from apps.registrar.rhythm import Rhythm
+from apps.registrar.sources import rewritten_header
 from apps.sip.contact import Contact, parse_expires
 from apps.sip.uri import SipUri, uris_equal
 
 LONGEST_USER_AGENT: Final = 256
 # Under an hour a request may be called too brief (RFC 3261 §10.3 step 7).
 BRIEF_BELOW_S: Final = 3600
+# A renewal may come with the old expiry counted from another second; that shortens nothing.
+SHORTENED_BY: Final = dt.timedelta(seconds=5)
 
 
 def refuse_out_of_order(registration: Registration, binding: StoredBinding, *, strictly: bool) -> None:
@@ -81,7 +85,7 @@ class Change:
             return
         self._refuse_unwanted(contact.uri)
         if known is not None:
-            self._refresh(known, contact, expires_s)
+            self._refresh(known, contact, contact.uri, expires_s)
         else:
             self._add(contact, contact.uri, expires_s)
 
@@ -116,25 +120,31 @@ class Change:
         ):
             raise Refused(outcomes.CONTACT_NOT_ALLOWED)
 
-    def _refresh(self, known: StoredBinding, contact: Contact, expires_s: int) -> None:
-        refreshed = replace(
-            self._binding(known.binding_id, contact, expires_s),
-            registered_at=known.registered_at,
-            refresh_count=known.refresh_count + 1,
-        )
+    def _refresh(self, known: StoredBinding, contact: Contact, uri: SipUri, expires_s: int) -> None:
+        refreshed = _renewed(known, self._binding(known.binding_id, contact, uri, expires_s))
         if known.binding_id not in self.touched:
             _refuse_other_change(known, refreshed)
         self.bindings[self.bindings.index(known)] = refreshed
         self.touched.add(refreshed.binding_id)
+        self._log_refresh(known, refreshed)
+
+    def _log_refresh(self, known: StoredBinding, refreshed: StoredBinding) -> None:
+        """A normal renewal is no event."""
+        now = self.registration.now
+        self.events += late_events(known, now)
         if known.received != refreshed.received:
-            self._log(EventKind.MOVED, "moved", refreshed, old_received=known.received)
+            moved = event_of(refreshed, EventKind.MOVED, "moved", now)
+            count = refreshed.refresh_count
+            self.events.append(replace(moved, old_received=known.received, refresh_count=count))
+        if known.expires_at - refreshed.expires_at > SHORTENED_BY:
+            self.events.append(event_of(refreshed, EventKind.SHORTENED, "shortened", now))
 
     def _add(self, contact: Contact, uri: SipUri, expires_s: int) -> None:
         self._make_room(contact, uri)
-        added = self._binding(self.registration.new_id(), contact, expires_s)
+        added = self._binding(self.registration.new_id(), contact, uri, expires_s)
         self.bindings.append(added)
         self.touched.add(added.binding_id)
-        self._log(EventKind.REGISTERED, "registered", added)
+        self.events.append(event_of(added, EventKind.REGISTERED, "registered", self.registration.now))
 
     def _make_room(self, contact: Contact, uri: SipUri) -> None:
         account = self.registration.account
@@ -162,9 +172,9 @@ class Change:
 
     def _end(self, binding: StoredBinding, reason: EndReason) -> None:
         self.bindings.remove(binding)
-        self.events.append(end_event(binding, reason, self.registration.now))
+        self.events += end_events(binding, reason, self.registration.now)
 
-    def _binding(self, binding_id: UUID, contact: Contact, expires_s: int) -> StoredBinding:
+    def _binding(self, binding_id: UUID, contact: Contact, uri: SipUri, expires_s: int) -> StoredBinding:
         registration, request = self.registration, self.registration.request
         host, port = registration.source
         pub_gruu, temp_gruu = self._gruus(contact)
@@ -191,6 +201,7 @@ class Change:
             flow=registration.flow,
             pub_gruu=pub_gruu,
             temp_gruu=temp_gruu,
+            rewritten=rewritten_header(request, uri, host, registration.transport),
         )
 
     def _gruus(self, contact: Contact) -> tuple[str | None, str | None]:
@@ -205,24 +216,22 @@ class Change:
             ),
         )
 
-    def _log(
-        self, event: EventKind, reason: str, binding: StoredBinding, old_received: Address | None = None
-    ) -> None:
-        self.events.append(
-            Event(
-                event=event,
-                reason=reason,
-                at=self.registration.now,
-                aor=binding.aor,
-                peer_id=binding.peer_id,
-                extension_id=binding.extension_id,
-                binding_id=binding.binding_id,
-                contact=binding.contact,
-                received=binding.received,
-                old_received=old_received,
-                user_agent=binding.user_agent,
-            )
-        )
+
+def _renewed(known: StoredBinding, binding: StoredBinding) -> StoredBinding:
+    """The binding as the request says it, in `known`'s place: with its age, and what the gap between both taught."""
+    rhythm = Rhythm(known.renewal_gap_s, known.renewal_dev_s).after(
+        (binding.refreshed_at - known.refreshed_at).total_seconds(),
+        old_granted_s=(known.expires_at - known.refreshed_at).total_seconds(),
+        granted_s=(binding.expires_at - binding.refreshed_at).total_seconds(),
+    )
+    return replace(
+        binding,
+        registered_at=known.registered_at,
+        refresh_count=known.refresh_count + 1,
+        renewal_gap_s=rhythm.gap_s,
+        renewal_dev_s=rhythm.dev_s,
+        late_at=rhythm.late_at(binding.refreshed_at, binding.expires_at),
+    )
 
 
 def _refuse_other_change(known: StoredBinding, refreshed: StoredBinding) -> None:
@@ -234,6 +243,10 @@ def _refuse_other_change(known: StoredBinding, refreshed: StoredBinding) -> None
         refreshed_at=known.refreshed_at,
         expires_at=known.expires_at,
         refresh_count=known.refresh_count,
+        renewal_gap_s=known.renewal_gap_s,
+        renewal_dev_s=known.renewal_dev_s,
+        late_at=known.late_at,
+        rewritten=known.rewritten,
     )
     if same != known:
         raise Refused(outcomes.CSEQ_OUT_OF_ORDER)

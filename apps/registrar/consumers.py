@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import logging
 import secrets
+from datetime import timedelta
 from typing import Any, cast
 from uuid import uuid4
 
@@ -62,7 +63,8 @@ class RegistrarConsumer(AsyncConsumer):
         delay_s = 0.1
         while True:
             self.store = Store(settings.DATABASE_URL, queue, Ha1Keys(settings.CREDENTIAL_KEYS))
-            self.tasks = WorkerTasks(self.store, scope["worker"], bind, scope["flows"])
+            kept = timedelta(days=settings.LEDGER_DAYS)
+            self.tasks = WorkerTasks(self.store, scope["worker"], bind, scope["flows"], kept)
             try:
                 await self.store.open()
                 # Before the first binding: a flow whose worker does not beat counts as closed.

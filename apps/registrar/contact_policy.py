@@ -4,18 +4,17 @@ A host name is not resolved: the name of a private place is refused only where t
 holds addresses in their shortest form and lower-case names.
 """
 
-import ipaddress
 import re
 from collections.abc import Container
+from ipaddress import IPv4Address
 from typing import Final
 
+from apps.registrar.sources import IPAddress, address_of
 from apps.sip.uri import SipUri
-
-IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 # 127.1, 0x7f.1, 2130706433: no host names (RFC 3261 §25.1 toplabel), but a resolver makes addresses of them.
 _NUMBER_IN_DISGUISE: Final = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
-_BROADCAST: Final = ipaddress.IPv4Address("255.255.255.255")
+_BROADCAST: Final = IPv4Address("255.255.255.255")
 
 
 def contact_allowed(uri: SipUri, source_host: str, own_hosts: Container[str]) -> bool:
@@ -26,8 +25,8 @@ def contact_allowed(uri: SipUri, source_host: str, own_hosts: Container[str]) ->
 
 
 def _host_allowed(host: str, source_host: str, own_hosts: Container[str]) -> bool:
-    host, source = host.lower().rstrip("."), _address(source_host)
-    address = _address(host)
+    host, source = host.lower().rstrip("."), address_of(source_host)
+    address = address_of(host)
     if address is None:
         inward = host == "localhost" or host.endswith(".localhost")
         return not (inward or host in own_hosts or _NUMBER_IN_DISGUISE.fullmatch(host))
@@ -49,13 +48,3 @@ def _points_inward(address: IPAddress) -> bool:
         or address.is_multicast
         or address == _BROADCAST
     )
-
-
-def _address(host: str) -> IPAddress | None:
-    """The address a host is written as, IPv4-mapped IPv6 as its IPv4; None for a name."""
-    try:
-        address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
-    return mapped or address

@@ -1,7 +1,8 @@
 """Who is where, until when, and what happened.
 
 Rows are written by the statements of sql.py alone. Every unique key of Binding carries the AOR, of
-RegistrationEvent the time, and neither has a foreign key or a trigger: both are made to be partitioned.
+RegistrationEvent the time, and neither has a foreign key or a trigger: events are partitioned by month (ledger.py),
+bindings can be.
 State (online, offline, …) is never stored; selectors.py computes it from these facts and the time.
 """
 

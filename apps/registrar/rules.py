@@ -8,7 +8,7 @@ import datetime as dt
 
 from apps.registrar import outcomes
 from apps.registrar.answers import SUPPORTED_TAGS, ok_answer
-from apps.registrar.bindings import Account, Address, DomainPolicy, Event, StoredBinding, end_event
+from apps.registrar.bindings import Account, Address, DomainPolicy, Event, StoredBinding, end_events
 from apps.registrar.changes import LONGEST_USER_AGENT, Change, refuse_out_of_order
 from apps.registrar.decisions import Answer, Decision, Refused, Registration
 from apps.registrar.outbound import accepted_path, applies_outbound
@@ -69,7 +69,7 @@ def _split_expired(registration: Registration) -> tuple[tuple[StoredBinding, ...
     now = registration.now
     live = tuple(binding for binding in registration.bindings if binding.expires_at > now)
     expired = (binding for binding in registration.bindings if binding.expires_at <= now)
-    return live, [end_event(binding, EndReason.EXPIRED, now) for binding in expired]
+    return live, [event for binding in expired for event in end_events(binding, EndReason.EXPIRED, now)]
 
 
 def _authorize(registration: Registration) -> None:
@@ -117,8 +117,9 @@ def _remove_all(registration: Registration, live: tuple[StoredBinding, ...]) -> 
         raise Refused(outcomes.BAD_WILDCARD)
     for binding in live:
         refuse_out_of_order(registration, binding, strictly=True)
-    ends = tuple(end_event(binding, EndReason.UNREGISTERED, registration.now) for binding in live)
-    return Decision(ok_answer(registration, (), (), outbound=False), (), ends)
+    now = registration.now
+    ends = [event for binding in live for event in end_events(binding, EndReason.UNREGISTERED, now)]
+    return Decision(ok_answer(registration, (), (), outbound=False), (), tuple(ends))
 
 
 def _refusal(registration: Registration, outcome: Outcome) -> Event:

@@ -307,7 +307,7 @@ WITH moments AS (
     SELECT date_bin(%(step)s::interval, at, 'epoch'::timestamptz) + %(step)s::interval AS until,
            sum(CASE WHEN event = '{EventKind.REGISTERED}' THEN count ELSE -count END) AS delta
     FROM registrar_registrationevent
-    WHERE at > now() - %(steps)s * %(step)s::interval
+    WHERE at > now() - %(steps)s * %(step)s::interval AND at <= now()
       AND event = ANY(ARRAY[{", ".join(f"'{kind}'" for kind in _DELTA)}])
     GROUP BY 1
 )

@@ -18,7 +18,7 @@ from apps.extensions.audit import Actor, record
 from apps.extensions.models import Credential, Extension, Peer
 from apps.extensions.notices import REGISTRATIONS_CHANGED, payloads
 from apps.registrar import sql
-from apps.registrar.bindings import ChangeSet, StoredBinding, end_event
+from apps.registrar.bindings import ChangeSet, StoredBinding, end_events
 from apps.registrar.models import Binding
 from apps.registrar.outcomes import EndReason
 from apps.registrar.regevent.notify import notify_key
@@ -159,5 +159,7 @@ def _end(
 
 def _end_all(ended: list[StoredBinding], reason: EndReason, now: dt.datetime) -> ChangeSet:
     """One that had expired already did not end by us."""
-    events = [end_event(row, reason if row.expires_at > now else EndReason.EXPIRED, now) for row in ended]
-    return ChangeSet(deletes=ended, events=events)
+    changes = ChangeSet(deletes=ended)
+    for row in ended:
+        changes.events += end_events(row, reason if row.expires_at > now else EndReason.EXPIRED, now)
+    return changes

@@ -14,7 +14,8 @@ from typing import Any, Final
 from uuid import UUID
 
 from apps.registrar.bindings import ChangeSet, Event, NonceRecord, StoredBinding
-from apps.registrar.outcomes import EventKind
+from apps.registrar.outcomes import SUMMED_EVENTS, EventKind
+from apps.registrar.sources import network_of
 
 Statement = tuple[str, Mapping[str, Any]]
 
@@ -135,35 +136,44 @@ FROM json_to_recordset(%(rows)s) AS r(
     refresh_count integer, last_at timestamptz, count integer)
 """
 
-# Identical refusals of one minute are one row with a count, however many packets brought them.
-SUM_REFUSALS: Final = """
-WITH refusals AS (
+# Identical ones of one minute are one row with a count, however many packets brought them. since and until say the
+# minutes once more, as constants: the planner leaves the other months alone.
+SUM_EVENTS: Final = """
+WITH sums AS (
     SELECT * FROM json_to_recordset(%(rows)s) AS r(
-        at timestamptz, last_at timestamptz, count integer, reason text, aor text, peer_id uuid, extension_id uuid,
-        received_addr inet, received_port integer, user_agent text)
+        minute timestamptz, at timestamptz, last_at timestamptz, count integer, event text, reason text, aor text,
+        peer_id uuid, extension_id uuid, received_addr inet, received_port integer, user_agent text)
 ), summed AS (
     UPDATE registrar_registrationevent AS e
-    SET count = e.count + r.count, last_at = r.last_at, received_port = r.received_port, user_agent = r.user_agent
-    FROM refusals r
-    WHERE e.peer_id = r.peer_id AND e.event = 'refused' AND e.reason = r.reason AND e.received_addr = r.received_addr
-      AND e.at >= date_trunc('minute', r.last_at)
-    RETURNING e.peer_id, e.reason, e.received_addr
+    SET count = e.count + r.count, last_at = greatest(e.last_at, r.last_at), received_port = r.received_port,
+        user_agent = r.user_agent
+    FROM sums r
+    WHERE e.peer_id = r.peer_id AND e.event = r.event AND e.reason = r.reason AND e.received_addr = r.received_addr
+      AND e.at >= r.minute AND e.at < r.minute + interval '1 minute'
+      AND e.at >= %(since)s::timestamptz AND e.at < %(until)s::timestamptz
+    RETURNING e.peer_id, e.event, e.reason, e.received_addr, r.minute
 )
 INSERT INTO registrar_registrationevent (
     at, last_at, count, event, reason, aor, peer_id, extension_id, contact, received_addr, received_port, user_agent)
-SELECT at, last_at, count, 'refused', reason, aor, peer_id, extension_id, '', received_addr, received_port, user_agent
-FROM refusals r
+SELECT at, last_at, count, event, reason, aor, peer_id, extension_id, '', received_addr, received_port, user_agent
+FROM sums r
 WHERE NOT EXISTS (
     SELECT FROM summed s
-    WHERE s.peer_id = r.peer_id AND s.reason = r.reason AND s.received_addr = r.received_addr)
+    WHERE s.peer_id = r.peer_id AND s.event = r.event AND s.reason = r.reason
+      AND s.received_addr = r.received_addr AND s.minute = r.minute)
 """
 
+# The first network of a peer is no new one; the last 16 are kept.
 UPSERT_ACTIVITY: Final = """
 INSERT INTO registrar_peeractivity AS a (
-    peer_id, registered_at, ended_at, end_reason, refused_at, refused_reason, received_addr, received_port, user_agent)
-SELECT * FROM json_to_recordset(%(rows)s) AS r(
+    peer_id, registered_at, ended_at, end_reason, refused_at, refused_reason, received_addr, received_port, user_agent,
+    heard_at, unanswered_at, unanswered_reason, moves, moves_since, networks)
+SELECT peer_id, registered_at, ended_at, end_reason, refused_at, refused_reason, received_addr, received_port,
+       user_agent, heard_at, unanswered_at, unanswered_reason, coalesce(moves, 0), moves_since, coalesce(networks, '{}')
+FROM json_to_recordset(%(rows)s) AS r(
     peer_id uuid, registered_at timestamptz, ended_at timestamptz, end_reason text, refused_at timestamptz,
-    refused_reason text, received_addr inet, received_port integer, user_agent text)
+    refused_reason text, received_addr inet, received_port integer, user_agent text, heard_at timestamptz,
+    unanswered_at timestamptz, unanswered_reason text, moves integer, moves_since timestamptz, networks text[])
 ORDER BY peer_id
 ON CONFLICT (peer_id) DO UPDATE SET
     registered_at = coalesce(excluded.registered_at, a.registered_at),
@@ -173,8 +183,45 @@ ON CONFLICT (peer_id) DO UPDATE SET
     refused_reason = coalesce(excluded.refused_reason, a.refused_reason),
     received_addr = coalesce(excluded.received_addr, a.received_addr),
     received_port = coalesce(excluded.received_port, a.received_port),
-    user_agent = CASE WHEN excluded.user_agent = '' THEN a.user_agent ELSE excluded.user_agent END
+    user_agent = CASE WHEN excluded.user_agent = '' THEN a.user_agent ELSE excluded.user_agent END,
+    heard_at = greatest(excluded.heard_at, a.heard_at),
+    unanswered_at = coalesce(excluded.unanswered_at, a.unanswered_at),
+    unanswered_reason = coalesce(excluded.unanswered_reason, a.unanswered_reason),
+    moves = CASE WHEN excluded.moves = 0 OR a.moves_since > excluded.moves_since - interval '1 hour'
+        THEN a.moves + excluded.moves ELSE excluded.moves END,
+    moves_since = CASE WHEN excluded.moves = 0 OR a.moves_since > excluded.moves_since - interval '1 hour'
+        THEN a.moves_since ELSE excluded.moves_since END,
+    networks = CASE WHEN excluded.networks <@ a.networks THEN a.networks ELSE (
+        SELECT seen[greatest(cardinality(seen) - 15, 1):] FROM (
+            SELECT a.networks || ARRAY(SELECT unnest(excluded.networks) EXCEPT SELECT unnest(a.networks)) AS seen
+        ) AS s) END,
+    new_network_at = CASE WHEN a.networks = '{}' OR excluded.networks <@ a.networks
+        THEN a.new_network_at ELSE excluded.heard_at END
 """
+
+# One partition a month; what belongs to none lies in the rest.
+LEDGER_PARTITIONS: Final = """
+SELECT clock_timestamp(), c.relname
+FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+WHERE i.inhparent = 'registrar_registrationevent'::regclass
+"""
+
+TRY_LOCK: Final = "SELECT pg_try_advisory_xact_lock(%(key)s)"
+
+# Whoever waits for a lock on the ledger makes every worker wait behind it.
+WAIT_BRIEFLY: Final = "SET LOCAL lock_timeout = '250ms'"
+
+# Attached, not made in place: that would wait for all who write. Rows may lie in the rest already.
+CREATE_MONTH: Final = (
+    "CREATE TABLE {partition} (LIKE registrar_registrationevent INCLUDING DEFAULTS INCLUDING CONSTRAINTS)",
+    "WITH moved AS (DELETE FROM registrar_registrationevent_rest WHERE at >= {since} AND at < {until} RETURNING *) "
+    "INSERT INTO {partition} SELECT * FROM moved",
+    "ALTER TABLE registrar_registrationevent ATTACH PARTITION {partition} FOR VALUES FROM ({since}) TO ({until})",
+)
+
+DROP_MONTH: Final = "DROP TABLE {partition}"
+
+DELETE_OLD_REST: Final = "DELETE FROM registrar_registrationevent_rest WHERE at < %(before)s"
 
 DELETE_OLD_NONCES: Final = "DELETE FROM registrar_nonceuse WHERE expires_at < clock_timestamp()"
 
@@ -201,17 +248,21 @@ def lock_keys(aors: Iterable[str]) -> list[int]:
 
 def write_statements(changes: ChangeSet) -> list[Statement]:
     """The change set as statements, deletes first: a contact may end and begin again in one batch."""
-    refusals = [event for event in changes.events if event.event is EventKind.REFUSED]
-    others = [event for event in changes.events if event.event is not EventKind.REFUSED]
+    sums = [event for event in changes.events if event.event in SUMMED_EVENTS]
+    others = [event for event in changes.events if event.event not in SUMMED_EVENTS]
     candidates: list[tuple[str, list[dict[str, Any]]]] = [
         (DELETE_BINDINGS, [{"aor": row.aor, "binding_id": row.binding_id} for row in changes.deletes]),
         (UPSERT_BINDINGS, [_columns(row) for row in changes.upserts]),
         (INSERT_EVENTS, [_event_columns(event) for event in others]),
-        (SUM_REFUSALS, _summed(refusals)),
+        (SUM_EVENTS, _summed(sums)),
         (UPSERT_ACTIVITY, _activity(changes.events)),
         (UPSERT_NONCES, [_nonce_columns(nonce) for nonce in changes.nonces]),
     ]
-    return [(sql, {"rows": to_json(rows)}) for sql, rows in candidates if rows]
+    return [
+        (sql, {"rows": to_json(rows), **(_span(rows) if sql is SUM_EVENTS else {})})
+        for sql, rows in candidates
+        if rows
+    ]
 
 
 def to_json(rows: list[dict[str, Any]]) -> str:
@@ -247,36 +298,67 @@ def _nonce_columns(nonce: NonceRecord) -> dict[str, Any]:
     }
 
 
-def _summed(refusals: list[Event]) -> list[dict[str, Any]]:
-    """One row per peer, reason and source address: ON CONFLICT and UPDATE FROM meet each at most once."""
-    sums: dict[tuple[UUID, str, str | None], dict[str, Any]] = {}
-    for event in refusals:
-        columns = _event_columns(event)
-        key = (event.peer_id, event.reason, columns["received_addr"])
-        known = sums.get(key)
-        first = known or columns
-        sums[key] = {
-            **columns,
-            "at": first["at"],
-            "last_at": event.at,
-            "count": (known["count"] if known else 0) + 1,
-        }
+def _summed(events: list[Event]) -> list[dict[str, Any]]:
+    """One row per minute, peer, event, reason and source address: UPDATE FROM meets each at most once."""
+    sums: dict[tuple[object, ...], dict[str, Any]] = {}
+    for event in events:
+        row = _event_columns(event)
+        row["minute"] = event.at.replace(second=0, microsecond=0)
+        row["last_at"] = event.last_at or event.at
+        key = (row["minute"], event.peer_id, event.event, event.reason, row["received_addr"])
+        first = sums.get(key)
+        if first is not None:
+            last_at = max(first["last_at"], row["last_at"])
+            row |= {"at": first["at"], "last_at": last_at, "count": first["count"] + row["count"]}
+        sums[key] = row
     return list(sums.values())
+
+
+def _span(sums: list[dict[str, Any]]) -> dict[str, dt.datetime]:
+    minutes = [row["minute"] for row in sums]
+    return {"since": min(minutes), "until": max(minutes) + dt.timedelta(minutes=1)}
 
 
 def _activity(events: list[Event]) -> list[dict[str, Any]]:
     """The latest of each fact, one row per peer."""
     rows: dict[UUID, dict[str, Any]] = {}
     for event in events:
-        row = rows.setdefault(event.peer_id, {"peer_id": event.peer_id, "user_agent": ""})
-        if event.event is EventKind.REGISTERED:
-            row["registered_at"] = event.at
-        elif event.event is EventKind.REFUSED:
-            row |= {"refused_at": event.at, "refused_reason": event.reason}
-        elif event.event is not EventKind.MOVED:
-            row |= {"ended_at": event.at, "end_reason": event.reason}
-            continue
-        if event.received is not None:
-            row["received_addr"], row["received_port"] = event.received
-        row["user_agent"] = event.user_agent or row["user_agent"]
+        facts = _facts(event, rows.get(event.peer_id, {}))
+        if facts:
+            rows.setdefault(event.peer_id, {"peer_id": event.peer_id, "user_agent": ""}).update(facts)
     return list(rows.values())
+
+
+def _facts(event: Event, known: Mapping[str, Any]) -> dict[str, Any]:
+    """What an event says of its peer. Heard was only who proved who it is: names are easily forged."""
+    last_at = event.last_at or event.at
+    match event.event:
+        case EventKind.REGISTERED:
+            return _place(event, known) | {"registered_at": event.at}
+        case EventKind.MOVED:
+            since = known.get("moves_since", event.at)
+            return _place(event, known) | {"moves": known.get("moves", 0) + 1, "moves_since": since}
+        case EventKind.SHORTENED | EventKind.REACHABLE:
+            return {"heard_at": event.heard_at or event.at}
+        case EventKind.REFUSED:
+            return _source(event) | {"refused_at": last_at, "refused_reason": event.reason}
+        case EventKind.UNANSWERED:
+            return {"unanswered_at": last_at, "unanswered_reason": event.reason}
+        case EventKind.LATE | EventKind.UNREACHABLE:
+            return {}
+    heard_at = max(event.heard_at or event.at, known.get("heard_at", event.heard_at or event.at))
+    return {"ended_at": event.at, "end_reason": event.reason, "heard_at": heard_at}
+
+
+def _place(event: Event, known: Mapping[str, Any]) -> dict[str, Any]:
+    networks = [*known.get("networks", [])]
+    if event.received is not None:
+        networks.append(network_of(event.received[0]))
+    return _source(event) | {"heard_at": event.at, "networks": networks}
+
+
+def _source(event: Event) -> dict[str, Any]:
+    source: dict[str, Any] = {"user_agent": event.user_agent} if event.user_agent else {}
+    if event.received is not None:
+        source["received_addr"], source["received_port"] = event.received
+    return source

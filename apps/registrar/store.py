@@ -21,7 +21,7 @@ from psycopg_pool import AsyncConnectionPool
 from apps.extensions.ha1s import CannotOpen, Ha1Keys, KeptHa1s, OpenedHa1s, place_of
 from apps.registrar import sql
 from apps.registrar.bindings import Account, ChangeSet, DomainPolicy, Event, NonceRecord, StoredBinding
-from apps.registrar.outcomes import EventKind
+from apps.registrar.outcomes import SUMMED_EVENTS
 from apps.registrar.regevent.queue import cause_of
 from apps.registrar.regevent.store import Asked, NotifyQueue, served_aors, subscriptions_of
 from apps.registrar.regevent.values import Subscribed, Subscription
@@ -194,10 +194,10 @@ async def _write(connection: AnyConnection, batch: Batch, queue: NotifyQueue | N
     cause = cause_of(changes, batch.subscribed)
     # Asked before the rest is written, so that it costs no round trip of its own.
     asked = await queue.take(connection, cause) if queue is not None else None
-    refusals = [event for event in changes.events if event.event is EventKind.REFUSED]
-    await _write_refusals(connection, refusals, undone=False)
-    await _write_refusals(connection, changes.decoys, undone=True)
-    others = [event for event in changes.events if event.event is not EventKind.REFUSED]
+    sums = [event for event in changes.events if event.event in SUMMED_EVENTS]
+    await _write_sums(connection, sums, undone=False)
+    await _write_sums(connection, changes.decoys, undone=True)
+    others = [event for event in changes.events if event.event not in SUMMED_EVENTS]
     for statement, params in sql.write_statements(replace(changes, events=others)):
         cursor = await connection.execute(statement, params)
         if statement is sql.UPSERT_NONCES and len(await cursor.fetchall()) < len(changes.nonces):
@@ -206,7 +206,7 @@ async def _write(connection: AnyConnection, batch: Batch, queue: NotifyQueue | N
         batch.notifies = await queue.write(connection, cause, asked, batch.snapshot.now)
 
 
-async def _write_refusals(connection: AnyConnection, events: list[Event], *, undone: bool) -> None:
+async def _write_sums(connection: AnyConnection, events: list[Event], *, undone: bool) -> None:
     """Refusals of users who exist, or the like for those who do not, taken back: both cost the same."""
     if events:
         async with connection.transaction(force_rollback=undone):

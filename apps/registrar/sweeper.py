@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from apps.registrar import sql
-from apps.registrar.bindings import Event, StoredBinding, end_event
+from apps.registrar.bindings import Event, StoredBinding, end_events
 from apps.registrar.outcomes import EndReason
 from apps.registrar.regevent.sql import END_FLOWS as END_SUBSCRIPTIONS_OF_FLOWS
 from apps.registrar.store import Store
@@ -30,7 +30,8 @@ async def sweep(store: Store) -> tuple[set[UUID], bool]:
         for bindings in batch.snapshot.bindings.values():
             expired = [binding for binding in bindings if binding.expires_at <= now]
             batch.changes.deletes.extend(expired)
-            batch.changes.events.extend(end_event(binding, EndReason.EXPIRED, now) for binding in expired)
+            for binding in expired:
+                batch.changes.events += end_events(binding, EndReason.EXPIRED, now)
     return batch.changes.changed_peers(), len(aors) >= MOST_PER_SWEEP // 2
 
 
@@ -51,7 +52,8 @@ async def end_flows(store: Store, flows: Iterable[str]) -> set[UUID]:
         for bindings in batch.snapshot.bindings.values():
             ended = [binding for binding in bindings if binding.flow in closed]
             batch.changes.deletes.extend(ended)
-            batch.changes.events.extend(_flow_end(binding, now) for binding in ended)
+            for binding in ended:
+                batch.changes.events += _flow_end(binding, now)
     return batch.changes.changed_peers()
 
 
@@ -66,6 +68,6 @@ async def tidy(store: Store) -> None:
     await store.execute(sql.DELETE_OLD_HEARTBEATS)
 
 
-def _flow_end(binding: StoredBinding, now: datetime) -> Event:
+def _flow_end(binding: StoredBinding, now: datetime) -> tuple[Event, ...]:
     """One that had expired already did not end by its connection."""
-    return end_event(binding, EndReason.FLOW_CLOSED if binding.expires_at > now else EndReason.EXPIRED, now)
+    return end_events(binding, EndReason.FLOW_CLOSED if binding.expires_at > now else EndReason.EXPIRED, now)

@@ -5,6 +5,7 @@ Must not answer SIP.
 """
 
 import asyncio
+import datetime as dt
 import logging
 import math
 from collections.abc import Collection, Iterable
@@ -13,6 +14,7 @@ from uuid import UUID
 
 from apps.extensions.notices import REGISTRATIONS_CHANGED, payloads
 from apps.registrar import sql
+from apps.registrar.ledger import keep_months
 from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
 from apps.registrar.store import Store
 from apps.registrar.sweeper import WORKER_GOOD_FOR, end_flows, end_flows_of_dead_workers, sweep, tidy
@@ -22,6 +24,7 @@ logger = logging.getLogger(__name__)
 BEAT_EVERY_S: Final = 2.0
 SWEEP_EVERY_S: Final = 0.5
 TIDY_EVERY_S: Final = 60.0
+KEEP_MONTHS_EVERY_S: Final = 3600.0
 PUBLISH_EVERY_S: Final = 0.05
 # What waits for news looks for itself now and then.
 LOOK_AGAIN_S: Final = 5.0
@@ -31,12 +34,16 @@ WEB_SOCKETS: Final = "websocket"
 
 
 class WorkerTasks:
-    """`worker` is the first part of its flows' names; `bind` is shown to people; `open_flows` is always up to date."""
+    """`worker` is the first part of its flows' names; `bind` is shown to people; `open_flows` is always up to date;
+    `ledger_kept` is how long the ledger's rows are."""
 
-    def __init__(self, store: Store, worker: str, bind: str, open_flows: Collection[str]) -> None:
+    def __init__(
+        self, store: Store, worker: str, bind: str, open_flows: Collection[str], ledger_kept: dt.timedelta
+    ) -> None:
         self.store = store
         self.open_flows = open_flows
         self.bind = bind
+        self.ledger_kept = ledger_kept
         self.id = worker
         self._beating_since_s: float | None = None
         self._closed_flows: set[str] = set()
@@ -50,6 +57,7 @@ class WorkerTasks:
         self._rounds.start(self._sweep, SWEEP_EVERY_S)
         self._rounds.start(self._tidy, TIDY_EVERY_S)
         self._rounds.start(self._find_lost_flows, TIDY_EVERY_S)
+        self._rounds.start(self._keep_months, KEEP_MONTHS_EVERY_S)
         self._rounds.start(self._end_flows, LOOK_AGAIN_S, news=self._some_flow_closed, rest_s=PUBLISH_EVERY_S)
         self._rounds.start(self._publish, LOOK_AGAIN_S, news=self._something_changed, rest_s=PUBLISH_EVERY_S)
 
@@ -110,6 +118,9 @@ class WorkerTasks:
 
     async def _tidy(self) -> None:
         await tidy(self.store)
+
+    async def _keep_months(self) -> None:
+        await keep_months(self.store, self.ledger_kept)
 
     async def _publish(self) -> None:
         peer_ids, self._changed = self._changed, set()

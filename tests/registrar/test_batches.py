@@ -69,7 +69,7 @@ async def test_register_with_the_right_password_is_stored(
 async def test_refresh_updates_the_binding_without_a_row_in_the_ledger(
     registrar: Registrar, phone: Phone
 ) -> None:
-    await registrar.register(phone)
+    await registrar.register(phone, expires=120)
     reply = await registrar.register(phone, expires=120)
 
     assert reply.contacts == ["<sip:1001@203.0.113.7:5062>;expires=120"]

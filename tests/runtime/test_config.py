@@ -29,6 +29,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert (config.http_host, config.http_port) == ("127.0.0.1", 8000)
     assert (config.sip_host, config.sip_port) == ("0.0.0.0", 5060)
     assert config.sip_workers in {1, 2}
+    assert config.ledger_days == 90
     assert config.admin_user == "admin"
     assert config.debug is False
 
@@ -78,6 +79,9 @@ def test_an_ipv6_address_is_written_in_brackets() -> None:
         ("REGISTRAR_SIP_WORKERS", "0"),
         ("REGISTRAR_SIP_WORKERS", "65"),
         ("REGISTRAR_SIP_WORKERS", "two"),
+        ("REGISTRAR_LEDGER_DAYS", "0"),
+        ("REGISTRAR_LEDGER_DAYS", "3651"),
+        ("REGISTRAR_LEDGER_DAYS", "1.5"),
         ("REGISTRAR_DOMAIN", "example.com:5060"),
         ("REGISTRAR_DOMAIN", "two words"),
         ("REGISTRAR_PUBLIC_HOST", "http://example.com"),

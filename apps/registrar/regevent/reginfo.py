@@ -20,6 +20,7 @@ RegistrationState = Literal["init", "active", "terminated"]
 # RFC 3680 §5.1: the contact's state after each event, and the event's word.
 CONTACT_EVENTS: Final[dict[EventKind, tuple[str, str]]] = {
     EventKind.REGISTERED: ("active", "registered"),
+    EventKind.SHORTENED: ("active", "shortened"),
     EventKind.MOVED: ("active", "refreshed"),
     EventKind.EXPIRED: ("terminated", "expired"),
     EventKind.UNREGISTERED: ("terminated", "unregistered"),

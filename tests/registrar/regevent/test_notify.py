@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from apps.registrar.bindings import ChangeSet, Event, StoredBinding, end_event
+from apps.registrar.bindings import ChangeSet, Event, StoredBinding, end_events
 from apps.registrar.outcomes import EndReason, EventKind
 from apps.registrar.regevent.notify import is_our_branch, make_branch
 from apps.registrar.regevent.queue import NOTIFY_EVERY, Cause, cause_of, notifications
@@ -50,7 +50,7 @@ def first(told: Subscribed) -> Notification:
 
 
 def ended(binding: StoredBinding = BINDING) -> ChangeSet:
-    return ChangeSet(deletes=[binding], events=[end_event(binding, EndReason.UNREGISTERED, NOW)])
+    return ChangeSet(deletes=[binding], events=[*end_events(binding, EndReason.UNREGISTERED, NOW)])
 
 
 def read(notification: Notification) -> ReadNotify:

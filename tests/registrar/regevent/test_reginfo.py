@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from apps.registrar.bindings import ChangeSet, Event, StoredBinding, end_event
+from apps.registrar.bindings import ChangeSet, Event, StoredBinding, end_events
 from apps.registrar.outcomes import EndReason, EventKind
 from apps.registrar.regevent.reginfo import ContactChange, contact_changes, full_state, partial_state
 from tests.registrar.regevent.subscriptions import AOR, NS, read_reginfo
@@ -102,7 +102,7 @@ def test_c111_the_last_contact_that_goes_terminates_the_registration() -> None:
     ],
 )
 def test_c111_each_end_has_its_word_of_rfc_3680(reason: EndReason, word: str) -> None:
-    changes = ChangeSet(deletes=[BINDING], events=[end_event(BINDING, reason, NOW)])
+    changes = ChangeSet(deletes=[BINDING], events=[*end_events(BINDING, reason, NOW)])
     root = read_reginfo(partial_state(AOR, [], contact_changes(changes)[AOR], 1, NOW))
     assert root[0][0].attrib["event"] == word
 
@@ -121,10 +121,17 @@ def test_c111_a_refresh_or_a_refusal_is_no_change() -> None:
     refused = ChangeSet(events=[replace(began(BINDING, EventKind.REFUSED), binding_id=None)])
     assert contact_changes(refreshed) == {}
     assert contact_changes(refused) == {}
+    assert contact_changes(ChangeSet(upserts=[BINDING], events=[began(BINDING, EventKind.LATE)])) == {}
+
+
+def test_a_contact_registered_for_a_shorter_time_is_active_and_shortened() -> None:
+    changes = ChangeSet(upserts=[BINDING], events=[began(BINDING, EventKind.SHORTENED)])
+    root = read_reginfo(partial_state(AOR, [BINDING], contact_changes(changes)[AOR], 1, NOW))
+    assert (root[0][0].attrib["state"], root[0][0].attrib["event"]) == ("active", "shortened")
 
 
 def test_c111_what_came_and_went_in_one_batch_was_never_there() -> None:
-    changes = ChangeSet(events=[began(BINDING), end_event(BINDING, EndReason.UNREGISTERED, NOW)])
+    changes = ChangeSet(events=[began(BINDING), *end_events(BINDING, EndReason.UNREGISTERED, NOW)])
     assert contact_changes(changes) == {}
 
 

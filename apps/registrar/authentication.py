@@ -9,7 +9,15 @@ from typing import Final
 from uuid import UUID
 
 from apps.registrar.bindings import Account, DomainPolicy, NonceRecord
-from apps.registrar.outcomes import DISABLED, NO_QOP, OK, UNKNOWN_USER, WRONG_PASSWORD, Outcome
+from apps.registrar.outcomes import (
+    DISABLED,
+    NO_QOP,
+    OK,
+    OLD_PASSWORD,
+    UNKNOWN_USER,
+    WRONG_PASSWORD,
+    Outcome,
+)
 from apps.sip.digest import (
     Algorithm,
     AuthorizationFault,
@@ -74,12 +82,14 @@ def prove(claim: Claim, account: Account | None, method: str) -> Outcome:
     """OK, or why the claim is refused; the reason is for our ledger, never for the wire."""
     algorithm = claim.credentials.algorithm
     ha1s = account.ha1s[algorithm] if account else ()
+    retired = account.retired_ha1s.get(algorithm, ()) if account else ()
     # Each is computed, also after a match: the time taken tells nothing.
     proofs = [verify(claim.credentials, ha1, method) for ha1 in ha1s or (_NOBODY[algorithm],)]
+    was_good = [verify(claim.credentials, ha1, method) for ha1 in retired]
     if account is None:
         return UNKNOWN_USER
     if not (ha1s and any(proofs)):
-        return WRONG_PASSWORD
+        return OLD_PASSWORD if any(was_good) else WRONG_PASSWORD
     # Without qop there is no nonce count: it reads as 0, so that each nonce is good for one request (C100).
     if claim.credentials.qop is None and not account.accepts_no_qop:
         return NO_QOP

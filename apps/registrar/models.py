@@ -145,7 +145,9 @@ class PeerActivity(models.Model):
     networks = ArrayField(
         models.TextField(), default=list, db_default=[], help_text="Where it registered from, /16 or /32."
     )
-    new_network_at = models.DateTimeField(null=True, help_text="When it came from a network never seen before.")
+    new_network_at = models.DateTimeField(
+        null=True, help_text="When it came from a network never seen before."
+    )
 
     class Meta:
         indexes: ClassVar[list[models.Index]] = [

@@ -14,13 +14,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from apps.registrar.bindings import ChangeSet, Event, NonceRecord, StoredBinding
-from apps.registrar.outcomes import EventKind
+from apps.registrar.outcomes import SUMMED_EVENTS, EventKind
 
 Statement = tuple[str, Mapping[str, Any]]
 
 DOMAINS: Final = """
 SELECT clock_timestamp(), d.name, d.id, d.realm, d.digest_order, d.min_expires_s, d.default_expires_s, d.max_expires_s,
-       d.raise_brief, d.strict_cseq, d.outbound, d.any_contact, d.edge_proxies, d.service_routes
+       d.raise_brief, d.strict_cseq, d.outbound, d.any_contact, d.edge_proxies, d.service_routes,
+       (SELECT string_agg(network::text, ' ') FROM extensions_blockedsource)
 FROM (VALUES (1)) AS always LEFT JOIN extensions_domain d ON true
 """
 
@@ -29,15 +30,22 @@ CLOCK: Final = "SELECT clock_timestamp()"
 # Taken in ascending order, so that two batches never wait for each other.
 LOCK_AORS: Final = "SELECT pg_advisory_xact_lock(key) FROM unnest(%(keys)s::bigint[]) AS key"
 
+# The last column marks what is kept only to be recognised; the latest of those come first.
 ACCOUNTS: Final = """
 SELECT c.domain_id, c.username, c.ha1_md5, c.ha1_sha256, c.ha1_sha512_256,
        p.id, p.name, p.extension_id, e.number, p.enabled AND coalesce(e.enabled, true),
-       p.max_contacts, p.when_full, p.min_expires_s, p.max_expires_s, p.accepts_no_qop
+       p.max_contacts, p.when_full, p.min_expires_s, p.max_expires_s, p.accepts_no_qop,
+       c.valid_until IS NOT NULL AND c.valid_until <= clock_timestamp()
 FROM json_to_recordset(%(claims)s) AS claim(domain_id uuid, username text)
 JOIN extensions_credential c ON c.domain_id = claim.domain_id AND c.username = claim.username
 JOIN extensions_peer p ON p.id = c.peer_id
 LEFT JOIN extensions_extension e ON e.id = p.extension_id
-WHERE c.valid_until IS NULL OR c.valid_until > clock_timestamp()
+WHERE c.valid_until IS NULL OR c.valid_until > clock_timestamp() - interval '30 days'
+ORDER BY c.valid_until DESC
+"""
+
+DELETE_OLD_CREDENTIALS: Final = """
+DELETE FROM extensions_credential WHERE valid_until < clock_timestamp() - interval '30 days'
 """
 
 _BINDING_COLUMNS: Final = (
@@ -130,35 +138,40 @@ FROM json_to_recordset(%(rows)s) AS r(
     refresh_count integer, last_at timestamptz, count integer)
 """
 
-# Identical refusals of one minute are one row with a count, however many packets brought them.
+# Identical refusals of one minute are one row with a count, however many packets brought them; so are unanswered
+# challenges, wherever the packets say they come from: nothing proves it.
 SUM_REFUSALS: Final = """
 WITH refusals AS (
     SELECT * FROM json_to_recordset(%(rows)s) AS r(
-        at timestamptz, last_at timestamptz, count integer, reason text, aor text, peer_id uuid, extension_id uuid,
-        received_addr inet, received_port integer, user_agent text)
+        at timestamptz, last_at timestamptz, count integer, event text, reason text, aor text, peer_id uuid,
+        extension_id uuid, received_addr inet, received_port integer, user_agent text)
 ), summed AS (
     UPDATE registrar_registrationevent AS e
-    SET count = e.count + r.count, last_at = r.last_at, received_port = r.received_port, user_agent = r.user_agent
+    SET count = e.count + r.count, last_at = greatest(e.last_at, r.last_at), received_addr = r.received_addr,
+        received_port = r.received_port, user_agent = r.user_agent
     FROM refusals r
-    WHERE e.peer_id = r.peer_id AND e.event = 'refused' AND e.reason = r.reason AND e.received_addr = r.received_addr
-      AND e.at >= date_trunc('minute', r.last_at)
-    RETURNING e.peer_id, e.reason, e.received_addr
+    WHERE e.peer_id = r.peer_id AND e.event = r.event AND e.reason = r.reason
+      AND (e.event = 'unanswered' OR e.received_addr = r.received_addr)
+      AND e.at >= date_trunc('minute', r.at)
+    RETURNING e.peer_id, e.event, e.reason, e.received_addr
 )
 INSERT INTO registrar_registrationevent (
     at, last_at, count, event, reason, aor, peer_id, extension_id, contact, received_addr, received_port, user_agent)
-SELECT at, last_at, count, 'refused', reason, aor, peer_id, extension_id, '', received_addr, received_port, user_agent
+SELECT at, last_at, count, event, reason, aor, peer_id, extension_id, '', received_addr, received_port, user_agent
 FROM refusals r
 WHERE NOT EXISTS (
     SELECT FROM summed s
-    WHERE s.peer_id = r.peer_id AND s.reason = r.reason AND s.received_addr = r.received_addr)
+    WHERE s.peer_id = r.peer_id AND s.event = r.event AND s.reason = r.reason AND s.received_addr = r.received_addr)
 """
 
 UPSERT_ACTIVITY: Final = """
 INSERT INTO registrar_peeractivity AS a (
-    peer_id, registered_at, ended_at, end_reason, refused_at, refused_reason, received_addr, received_port, user_agent)
+    peer_id, registered_at, ended_at, end_reason, refused_at, refused_reason, unanswered_at, unanswered_reason,
+    received_addr, received_port, user_agent)
 SELECT * FROM json_to_recordset(%(rows)s) AS r(
     peer_id uuid, registered_at timestamptz, ended_at timestamptz, end_reason text, refused_at timestamptz,
-    refused_reason text, received_addr inet, received_port integer, user_agent text)
+    refused_reason text, unanswered_at timestamptz, unanswered_reason text, received_addr inet,
+    received_port integer, user_agent text)
 ORDER BY peer_id
 ON CONFLICT (peer_id) DO UPDATE SET
     registered_at = coalesce(excluded.registered_at, a.registered_at),
@@ -166,6 +179,8 @@ ON CONFLICT (peer_id) DO UPDATE SET
     end_reason = coalesce(excluded.end_reason, a.end_reason),
     refused_at = coalesce(excluded.refused_at, a.refused_at),
     refused_reason = coalesce(excluded.refused_reason, a.refused_reason),
+    unanswered_at = coalesce(excluded.unanswered_at, a.unanswered_at),
+    unanswered_reason = coalesce(excluded.unanswered_reason, a.unanswered_reason),
     received_addr = coalesce(excluded.received_addr, a.received_addr),
     received_port = coalesce(excluded.received_port, a.received_port),
     user_agent = CASE WHEN excluded.user_agent = '' THEN a.user_agent ELSE excluded.user_agent END
@@ -196,13 +211,13 @@ def lock_keys(aors: Iterable[str]) -> list[int]:
 
 def write_statements(changes: ChangeSet) -> list[Statement]:
     """The change set as statements, deletes first: a contact may end and begin again in one batch."""
-    refusals = [event for event in changes.events if event.event is EventKind.REFUSED]
-    others = [event for event in changes.events if event.event is not EventKind.REFUSED]
+    sums = [event for event in changes.events if event.event in SUMMED_EVENTS]
+    others = [event for event in changes.events if event.event not in SUMMED_EVENTS]
     candidates: list[tuple[str, list[dict[str, Any]]]] = [
         (DELETE_BINDINGS, [{"aor": row.aor, "binding_id": row.binding_id} for row in changes.deletes]),
         (UPSERT_BINDINGS, [_columns(row) for row in changes.upserts]),
         (INSERT_EVENTS, [_event_columns(event) for event in others]),
-        (SUM_REFUSALS, _summed(refusals)),
+        (SUM_REFUSALS, _summed(sums)),
         (UPSERT_ACTIVITY, _activity(changes.events)),
         (UPSERT_NONCES, [_nonce_columns(nonce) for nonce in changes.nonces]),
     ]
@@ -242,19 +257,20 @@ def _nonce_columns(nonce: NonceRecord) -> dict[str, Any]:
     }
 
 
-def _summed(refusals: list[Event]) -> list[dict[str, Any]]:
-    """One row per peer, reason and source address: ON CONFLICT and UPDATE FROM meet each at most once."""
-    sums: dict[tuple[UUID, str, str | None], dict[str, Any]] = {}
-    for event in refusals:
+def _summed(events: list[Event]) -> list[dict[str, Any]]:
+    """One row per peer, reason and, of refusals, source address: ON CONFLICT and UPDATE FROM meet each once."""
+    sums: dict[tuple[UUID, str, str, str | None], dict[str, Any]] = {}
+    for event in events:
         columns = _event_columns(event)
-        key = (event.peer_id, event.reason, columns["received_addr"])
+        source = columns["received_addr"] if event.event is EventKind.REFUSED else None
+        key = (event.peer_id, event.event, event.reason, source)
         known = sums.get(key)
         first = known or columns
         sums[key] = {
             **columns,
             "at": first["at"],
-            "last_at": event.at,
-            "count": (known["count"] if known else 0) + 1,
+            "last_at": event.last_at or event.at,
+            "count": (known["count"] if known else 0) + event.count,
         }
     return list(sums.values())
 
@@ -268,6 +284,10 @@ def _activity(events: list[Event]) -> list[dict[str, Any]]:
             row["registered_at"] = event.at
         elif event.event is EventKind.REFUSED:
             row |= {"refused_at": event.at, "refused_reason": event.reason}
+        elif event.event is EventKind.UNANSWERED:
+            # Nothing proves where it came from: what is known of the phone stays.
+            row |= {"unanswered_at": event.last_at or event.at, "unanswered_reason": event.reason}
+            continue
         elif event.event is not EventKind.MOVED:
             row |= {"ended_at": event.at, "end_reason": event.reason}
             continue

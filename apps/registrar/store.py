@@ -19,6 +19,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from apps.registrar import sql
 from apps.registrar.bindings import Account, ChangeSet, DomainPolicy, Event, NonceRecord, StoredBinding
+from apps.registrar.blocking import BlockedNetworks, blocked_networks
 from apps.registrar.outcomes import EventKind
 from apps.registrar.regevent.queue import cause_of
 from apps.registrar.regevent.store import NotifyQueue, subscriptions_of
@@ -32,6 +33,8 @@ DIGEST_ORDERS: Final[dict[str, tuple[Algorithm, ...]]] = {
     "md5_only": (Algorithm.MD5,),
     "sha256_only": (Algorithm.SHA256,),
 }
+# Of one user name: each costs a hash at every attempt.
+MOST_RETIRED: Final = 3
 # A user name in a domain.
 Claimed = tuple[UUID, str]
 
@@ -44,10 +47,11 @@ class NonceCountTaken(Error):  # noqa: N818 - says what happened
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The domains we serve, by name, at the database's time `now`."""
+    """The domains we serve, by name, and whose packets get no answer, at the database's time `now`."""
 
     domains: Mapping[str, DomainPolicy]
     now: datetime
+    blocked: BlockedNetworks
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,8 @@ class Store:
         async with self.pool.connection() as connection:
             rows = await (await connection.execute(sql.DOMAINS)).fetchall()
         domains = [_domain_policy(row) for row in rows if row[1] is not None]
-        return Directory({domain.name: domain for domain in domains}, now=rows[0][0])
+        blocked = blocked_networks(rows[0][-1] or "")
+        return Directory({domain.name: domain for domain in domains}, rows[0][0], blocked)
 
     @asynccontextmanager
     async def batch(
@@ -178,7 +183,7 @@ async def _write_refusals(connection: AnyConnection, events: list[Event], *, und
 
 
 def _domain_policy(row: tuple[Any, ...]) -> DomainPolicy:
-    _, name, domain_id, realm, digest_order, least, default, most, *choices = row
+    _, name, domain_id, realm, digest_order, least, default, most, *choices, _ = row
     raise_brief, strict_cseq, outbound, any_contact, proxies, routes = choices
     return DomainPolicy(
         domain_id,
@@ -205,7 +210,7 @@ def _bindings_by_aor(rows: Iterable[tuple[Any, ...]]) -> dict[str, tuple[StoredB
 
 
 def _accounts(rows: Iterable[tuple[Any, ...]]) -> dict[Claimed, Account]:
-    """One account per user name; during a rotation it has two credentials, both good."""
+    """One account per user name; during a rotation it has two credentials, both good, and then one that was."""
     by_claim: dict[Claimed, list[tuple[Any, ...]]] = defaultdict(list)
     for row in rows:
         by_claim[row[0], row[1]].append(row)
@@ -213,7 +218,7 @@ def _accounts(rows: Iterable[tuple[Any, ...]]) -> dict[Claimed, Account]:
 
 
 def _account(credentials: list[tuple[Any, ...]]) -> Account:
-    peer_id, peer_name, extension_id, number, enabled, *limits = credentials[0][5:]
+    peer_id, peer_name, extension_id, number, enabled, *limits, _ = credentials[0][5:]
     max_contacts, when_full, least, most, accepts_no_qop = limits
     return Account(
         peer_id=peer_id,
@@ -225,10 +230,15 @@ def _account(credentials: list[tuple[Any, ...]]) -> Account:
         replace_when_full=when_full == "replace",
         min_expires_s=least,
         max_expires_s=most,
-        ha1s={
-            Algorithm.MD5: tuple(row[2] for row in credentials),
-            Algorithm.SHA256: tuple(row[3] for row in credentials),
-            Algorithm.SHA512_256: tuple(row[4] for row in credentials),
-        },
+        ha1s=_ha1s([row for row in credentials if not row[-1]]),
         accepts_no_qop=accepts_no_qop,
+        retired_ha1s=_ha1s([row for row in credentials if row[-1]][:MOST_RETIRED]),
     )
+
+
+def _ha1s(credentials: list[tuple[Any, ...]]) -> dict[Algorithm, tuple[str, ...]]:
+    return {
+        Algorithm.MD5: tuple(row[2] for row in credentials),
+        Algorithm.SHA256: tuple(row[3] for row in credentials),
+        Algorithm.SHA512_256: tuple(row[4] for row in credentials),
+    }

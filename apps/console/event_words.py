@@ -3,7 +3,7 @@
 from typing import Final
 
 from apps.registrar.models import RegistrationEvent
-from apps.registrar.outcomes import END_WORDS, REFUSALS, EventKind, Outcome
+from apps.registrar.outcomes import END_WORDS, REFUSALS, UNANSWERED_WORDS, EventKind, Outcome
 
 WORDS: Final[dict[str, str]] = {
     EventKind.REGISTERED: "Registered",
@@ -13,6 +13,7 @@ WORDS: Final[dict[str, str]] = {
     EventKind.DEACTIVATED: "Ended",
     EventKind.REJECTED: "Replaced by a newer contact",
     EventKind.REFUSED: "Refused",
+    EventKind.UNANSWERED: "Did not sign in",
 }
 
 
@@ -22,6 +23,8 @@ def sentence(event: RegistrationEvent) -> str:
     if event.event == EventKind.REFUSED:
         outcome = REFUSALS.get(event.reason)
         return f"{word}: {outcome.words if outcome else event.reason}"
+    if event.event == EventKind.UNANSWERED:
+        return f"{word}: {UNANSWERED_WORDS.get(event.reason, event.reason)}"
     end_words = {str(reason): words for reason, words in END_WORDS.items()}.get(event.reason)
     return f"{word}: {end_words}" if event.event == EventKind.DEACTIVATED and end_words else word
 

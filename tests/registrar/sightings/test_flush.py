@@ -6,13 +6,13 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from asgiref.sync import sync_to_async
 
 from apps.extensions.models import Domain, Peer
 from apps.extensions.services import NewPeer
 from apps.registrar.models import Binding, PeerActivity, RegistrationEvent, Stranger
 from apps.registrar.sightings import sql
 from apps.registrar.sightings.flush import MOST_STRANGERS_AT_ONCE, flush, tidy_strangers
+from apps.registrar.sightings.notes import MOST_STRANGERS
 from tests.registrar.conftest import PASSWORD, Registrar
 from tests.registrar.phone import Phone
 from tests.registrar.sightings.conftest import MakeExtension
@@ -96,7 +96,11 @@ CASES: dict[str, tuple[Attempt, int, tuple[str, str, str]]] = {
         404,
         ("not_our_domain", "192.0.2.1", "1001"),
     ),
-    "wrong realm": (lambda phone: phone.register(headers=[FOREIGN]), 401, ("wrong_realm", "asterisk", "1001")),
+    "wrong realm": (
+        lambda phone: phone.register(headers=[FOREIGN]),
+        401,
+        ("wrong_realm", "asterisk", "1001"),
+    ),
     "malformed": (
         lambda phone: phone.register(cseq=-5),
         400,
@@ -145,6 +149,24 @@ async def test_a_flood_of_names_writes_a_bounded_number_of_rows(registrar: Regis
     for written in (1, 2):
         await flushed(registrar)
         assert await Stranger.objects.acount() == written * MOST_STRANGERS_AT_ONCE
+
+
+async def test_20000_forged_registers_are_a_few_rows_and_a_bounded_memory(
+    registrar: Registrar, extension_1001: NewPeer
+) -> None:
+    sightings, phone = registrar.processor.sightings, Phone("1001", "")
+    for batch in range(80):
+        flood = [
+            (
+                phone.register(request_uri="sip:x", to=f"<sip:{batch}-{number}@x>"),
+                (f"10.{batch}.0.{number}", 5062),
+            )
+            for number in range(250)
+        ]
+        await registrar.processor.answers(flood)
+    assert len(sightings.strangers) == MOST_STRANGERS
+    await flushed(registrar)
+    assert await Stranger.objects.acount() == MOST_STRANGERS_AT_ONCE
 
 
 async def test_the_table_keeps_those_seen_last(registrar: Registrar, monkeypatch: pytest.MonkeyPatch) -> None:

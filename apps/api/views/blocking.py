@@ -43,7 +43,7 @@ class BlockedSourceViewSet(ApiViewSet):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _source(self) -> BlockedSource:
-        found = self.get_queryset().filter(pk=self.kwargs["id"]).first()
+        found = BlockedSource.objects.filter(pk=self.kwargs["id"]).first()
         if found is None:
             raise Problem(NOT_FOUND, "No source of this id is blocked.")
         return found

@@ -98,7 +98,7 @@ async def _write_unanswered(connection: AnyConnection, due: Unanswered) -> set[U
         keys = lock_keys(aor_of(key.username, key.domain) for key, _ in still)
         await connection.execute(LOCK_AORS, {"keys": keys})
         rows = await _still_unanswered(connection, still)
-        events = [_event(*still[number], peer) for number, *peer in rows]
+        events = [_event(still[row[0]], row[1:]) for row in rows]
         for statement, params in write_statements(ChangeSet(events=events)):
             await connection.execute(statement, params)
     return {event.peer_id for event in events}
@@ -119,7 +119,8 @@ def _challenge_columns(number: int, key: ChallengeKey, at: dt.datetime) -> dict[
     }
 
 
-def _event(key: ChallengeKey, challenge: Challenge, peer: list[Any]) -> Event:
+def _event(unanswered: tuple[ChallengeKey, Challenge], peer: tuple[Any, ...]) -> Event:
+    key, challenge = unanswered
     peer_id, extension_id, user = peer
     return Event(
         event=EventKind.UNANSWERED,

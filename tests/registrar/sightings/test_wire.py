@@ -49,7 +49,7 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def unanswered() -> set[tuple[str, str, str]]:
+async def unanswered() -> set[tuple[str, str, str | None]]:
     rows = RegistrationEvent.objects.filter(event="unanswered")
     return {
         (aor, reason, addr) async for aor, reason, addr in rows.values_list("aor", "reason", "received_addr")

@@ -25,7 +25,7 @@ from apps.registrar.sql import CLOCK, LOCK_AORS, lock_keys, to_json, write_state
 from apps.registrar.store import AnyConnection, Store
 from apps.sip.uri import aor_of
 
-# What is beyond waits for its turn: a flood of forged names is this many rows a second, and 15 ms of a worker's time.
+# What is beyond waits for its turn: a flood of forged names is this many rows a second, and 7 ms of a worker's time.
 MOST_STRANGERS_AT_ONCE: Final = 50
 MOST_CHALLENGES_AT_ONCE: Final = 250
 

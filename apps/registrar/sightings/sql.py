@@ -4,20 +4,23 @@ from typing import Final
 
 from apps.registrar.sightings.likeness import LOOK_ALIKE
 
-# Whoever has one of these names, folded as likeness.fold folds them.
+# Whoever has one of these names, folded as likeness.fold folds them; a name may come twice. A join, because = ANY of
+# thousands of names may be tried one by one.
 NAMED: Final = f"""
 WITH names AS (
     SELECT id AS peer_id, domain_id, name, true AS is_own FROM extensions_peer WHERE kind = 'device'
-    UNION
+    UNION ALL
     SELECT c.peer_id, c.domain_id, c.username, true FROM extensions_credential c WHERE c.valid_until IS NULL
-    UNION
+    UNION ALL
     SELECT p.id, p.domain_id, e.number, false
     FROM extensions_extension e JOIN extensions_peer p ON p.extension_id = e.id
 )
 SELECT n.peer_id, d.name, n.name, n.is_own, EXISTS (
     SELECT FROM registrar_binding b WHERE b.peer_id = n.peer_id AND b.expires_at > clock_timestamp())
-FROM names n JOIN extensions_domain d ON d.id = n.domain_id
-WHERE translate(lower(n.name), '{LOOK_ALIKE[0]}', '{LOOK_ALIKE[1]}') = ANY(%(folded)s)
+FROM names n
+JOIN unnest(%(folded)s::text[]) AS wanted(folded)
+    ON wanted.folded = translate(lower(n.name), '{LOOK_ALIKE[0]}', '{LOOK_ALIKE[1]}')
+JOIN extensions_domain d ON d.id = n.domain_id
 """  # noqa: S608 - our own constants
 
 UPSERT_STRANGERS: Final = """

@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 from apps.accounts.models import ApiToken, Role, User
-from apps.extensions.models import Credential, Extension, Peer
+from apps.extensions.models import BlockedSource, Credential, Extension, Peer
 from apps.extensions.services import source_block, trusted_address_add
 from apps.registrar.models import Binding
 from tests.api.conftest import Register, client_of
@@ -112,12 +112,12 @@ def test_f48_each_role_does_what_it_may_and_nothing_else(
 
 
 def _facts() -> Iterator[object]:
-    for model in (Extension, Peer, Credential, Binding, User, ApiToken):
+    for model in (Extension, Peer, Credential, BlockedSource, Binding, User, ApiToken):
         yield from sorted(map(str, model.objects.values_list()))
 
 
 def test_the_table_has_every_operation() -> None:
-    assert len(OPERATIONS) == 26
+    assert len(OPERATIONS) == 30
     assert {path for path, method in WRITES if method != "delete"} == set(BODIES)
 
 

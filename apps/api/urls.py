@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from apps.api.base import Unknown
 from apps.api.identifiers import UUID_PATTERN
+from apps.api.views.blocking import BlockedSourceViewSet
 from apps.api.views.description import DocsView, SchemaView
 from apps.api.views.diagnosis import ExtensionDiagnosisView, PeerDiagnosisView
 from apps.api.views.domains import DomainViewSet
@@ -23,6 +24,7 @@ router.register("peers", PeerViewSet, "peer")
 router.register("trunks", TrunkViewSet, "trunk")
 router.register("registrations", RegistrationViewSet, "registration")
 router.register("events", EventViewSet, "event")
+router.register("blocked-sources", BlockedSourceViewSet, "blocked-source")
 
 
 EXTENSION = r"^extensions/(?P<extension>[^/]+)"

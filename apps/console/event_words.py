@@ -3,7 +3,7 @@
 from typing import Final
 
 from apps.registrar.models import RegistrationEvent
-from apps.registrar.outcomes import END_WORDS, REFUSALS, EventKind, Outcome, UnansweredReason
+from apps.registrar.outcomes import END_WORDS, REFUSALS, UNANSWERED_WORDS, EventKind, Outcome
 
 WORDS: Final[dict[str, str]] = {
     EventKind.REGISTERED: "Registered",
@@ -17,11 +17,7 @@ WORDS: Final[dict[str, str]] = {
     EventKind.DEACTIVATED: "Ended",
     EventKind.REJECTED: "Replaced by a newer contact",
     EventKind.REFUSED: "Refused",
-    EventKind.UNANSWERED: "Challenge not answered",
-}
-UNANSWERED_WORDS: Final[dict[str, str]] = {
-    UnansweredReason.UNHEARD: "Challenge not heard by the phone",
-    UnansweredReason.IGNORED: "Challenge not answered by the phone",
+    EventKind.UNANSWERED: "Did not sign in",
 }
 _END_WORDS: Final = {str(reason): words for reason, words in END_WORDS.items()}
 
@@ -33,7 +29,7 @@ def words(event: str, reason: str) -> str:
         outcome = REFUSALS.get(reason)
         return f"{word}: {outcome.words if outcome else reason}"
     if event == EventKind.UNANSWERED:
-        return UNANSWERED_WORDS.get(reason, word)
+        return f"{word}: {UNANSWERED_WORDS.get(reason, reason)}"
     end_words = _END_WORDS.get(reason)
     return f"{word}: {end_words}" if event == EventKind.DEACTIVATED and end_words else word
 

@@ -188,7 +188,10 @@ class TrunkCreateForm(ServiceForm):
     )
 
 
-class TrustedAddressForm(ServiceForm):
+class NetworkForm(ServiceForm):
+    """A network, and the confirmation a wide one needs; `confirmation` says of what."""
+
+    confirmation = ""
     network = forms.CharField(
         label="Address or network",
         max_length=64,
@@ -196,6 +199,30 @@ class TrustedAddressForm(ServiceForm):
             attrs={"autocomplete": "off", "spellcheck": "false", "placeholder": "203.0.113.0/28"}
         ),
     )
+    wide_confirmed = forms.BooleanField(required=False, widget=forms.CheckboxInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["wide_confirmed"].label = self.confirmation
+
+    @property
+    def needs_confirmation(self) -> bool:
+        return self.is_bound and any(
+            error.code == "wide_network" for error in self.errors.as_data().get("network", [])
+        )
+
+
+class BlockedSourceForm(NetworkForm):
+    confirmation = "No phone of ours is at any of these addresses"
+    note = forms.CharField(
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "Why, for whoever asks later"}),
+    )
+
+
+class TrustedAddressForm(NetworkForm):
+    confirmation = "All these addresses belong to this trunk"
     port = forms.IntegerField(
         required=False,
         min_value=1,
@@ -203,15 +230,6 @@ class TrustedAddressForm(ServiceForm):
         widget=forms.NumberInput(attrs={"placeholder": "Any", "inputmode": "numeric"}),
     )
     transport = forms.ChoiceField(choices=TrustedTransport.choices, initial=TrustedTransport.ANY)
-    wide_confirmed = forms.BooleanField(
-        label="All these addresses belong to this trunk", required=False, widget=forms.CheckboxInput
-    )
-
-    @property
-    def needs_confirmation(self) -> bool:
-        return self.is_bound and any(
-            error.code == "wide_network" for error in self.errors.as_data().get("network", [])
-        )
 
 
 class OwnPasswordForm(PasswordChangeForm):

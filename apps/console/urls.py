@@ -45,6 +45,12 @@ urlpatterns = [
     path("settings/", settings_page.index, name="settings"),
     path("settings/password/", settings_page.password, name="password"),
     path("settings/domain/", settings_page.domain, name="domain"),
+    path("settings/blocked/", settings_page.blocked_source_add, name="blocked_source_add"),
+    path(
+        "settings/blocked/<uuid:source_id>/remove/",
+        settings_page.blocked_source_remove,
+        name="blocked_source_remove",
+    ),
     path("people/", people.index, name="people"),
     path("people/<uuid:user_id>/disable/", people.disable, name="person_disable"),
     path("people/<uuid:user_id>/enable/", people.enable, name="person_enable"),

@@ -61,7 +61,8 @@ class EventFacts:
 @dataclass(frozen=True, slots=True)
 class StrangerFacts:
     """Somebody refused without being anybody, who seems to mean this peer. reason: unknown_user (then the name is
-    nearly right), not_our_domain or wrong_realm (then the name is right), blocked_source or malformed."""
+    nearly right), not_our_domain (`domain` is what it asked for), wrong_realm (`domain` is the realm it answered),
+    blocked_source, malformed, bad_contact or bad_extension: then the name is right."""
 
     reason: str
     username: str

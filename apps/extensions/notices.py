@@ -41,6 +41,15 @@ def parse_payload(payload: str) -> frozenset[UUID] | None:
 
 
 def notify_directory_changed(peer_ids: Iterable[UUID]) -> None:
+    _notify(payloads(peer_ids))
+
+
+def notify_everything_changed() -> None:
+    """For what may concern any peer."""
+    _notify([EVERYTHING])
+
+
+def _notify(texts: Iterable[str]) -> None:
     with connection.cursor() as cursor:
-        for payload in payloads(peer_ids):
+        for payload in texts:
             cursor.execute("SELECT pg_notify(%s, %s)", [DIRECTORY_CHANGED, payload])

@@ -13,6 +13,7 @@ from apps.registrar.outcomes import (
     DISABLED,
     NO_QOP,
     OK,
+    OLD_PASSWORD,
     UNKNOWN_USER,
     UNREADABLE_CREDENTIAL,
     WRONG_PASSWORD,
@@ -81,17 +82,26 @@ def read_claim(
 
 def prove(claim: Claim, account: Account | None, method: str, nobody: Account = NOBODY) -> Outcome:
     """OK, or why the claim is refused; the reason is for our ledger, never for the wire."""
-    ha1s = (account or nobody).ha1s[claim.credentials.algorithm]
+    algorithm = claim.credentials.algorithm
+    ha1s = (account or nobody).ha1s[algorithm]
+    retired = account.retired_ha1s.get(algorithm, ()) if account else ()
     # Each is computed, also after a match: the time taken tells nothing.
     proofs = [ha1 is not None and verify(claim.credentials, ha1, method) for ha1 in ha1s]
+    was_good = [ha1 is not None and verify(claim.credentials, ha1, method) for ha1 in retired]
     if account is None:
         return UNKNOWN_USER
     if not any(proofs):
-        return UNREADABLE_CREDENTIAL if None in ha1s else WRONG_PASSWORD
+        return _why_unproven(ha1s, was_good)
     # Without qop there is no nonce count: it reads as 0, so that each nonce is good for one request (C100).
     if claim.credentials.qop is None and not account.accepts_no_qop:
         return NO_QOP
     return OK if account.enabled else DISABLED
+
+
+def _why_unproven(ha1s: tuple[str | None, ...], was_good: list[bool]) -> Outcome:
+    if any(was_good):
+        return OLD_PASSWORD
+    return UNREADABLE_CREDENTIAL if None in ha1s else WRONG_PASSWORD
 
 
 def success_headers(

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Final
 from uuid import UUID
 
 from psycopg import Error, InterfaceError, OperationalError
@@ -31,48 +30,25 @@ from apps.registrar.authentication import (
     read_claim,
     success_headers,
 )
-from apps.registrar.bindings import (
-    Account,
-    Address,
-    DomainPolicy,
-    NonceRecord,
-)
+from apps.registrar.bindings import Account, Address, DomainPolicy, NonceRecord
+from apps.registrar.blocking import blocked_networks
 from apps.registrar.decision_log import log_decision
 from apps.registrar.outcomes import Outcome
+from apps.registrar.received import Malformed, Received, read, way_back
 from apps.registrar.regevent.notify import sent_by
 from apps.registrar.regevent.store import Asked
 from apps.registrar.regevent.subscription import Subscribing, subscribe
 from apps.registrar.regevent.values import Way
 from apps.registrar.rules import Answer, Registration, refusal_event, register, requested_aor
+from apps.registrar.sightings.notes import Sightings
 from apps.registrar.store import Batch, Claimed, Directory, NonceCountTaken, Store
 from apps.registrar.triage import triage
 from apps.sip.digest import AuthorizationFault
-from apps.sip.message import MalformedRequest, Request, parse_request
-from apps.sip.response import build_response, response_address
+from apps.sip.response import build_response
 from apps.sip.transactions import REPEATED_WITHIN_S, repeat_key
-from apps.sipserver.events import Datagram, Origin, Transport
+from apps.sipserver.events import Datagram
 
 logger = logging.getLogger(__name__)
-
-# Content-Length may only be left out where something else ends the message (RFC 3261 §18.3, RFC 7118 §5).
-STREAMS: Final = frozenset({"TCP", "TLS"})
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A request that parsed, the packet's source, and the way back for its answer."""
-
-    request: Request
-    source: Address
-    origin: Address | Origin
-
-    @property
-    def transport(self) -> Transport:
-        return self.origin.transport if isinstance(self.origin, Origin) else "UDP"
-
-    @property
-    def flow(self) -> str | None:
-        return self.origin.flow if isinstance(self.origin, Origin) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +90,8 @@ class Chance:
 
 class BatchProcessor:
     """Turns datagrams into answers over a Store. `changed` hears the peers of each commit, `notified` that it queued
-    NOTIFYs. No contact may point at `own_hosts`. `server` is where subscribers find us, ("", 0) by our domain."""
+    NOTIFYs. No contact may point at `own_hosts`. `server` is where subscribers find us, ("", 0) by our domain.
+    `sightings` remembers the attempts that come to nothing."""
 
     def __init__(
         self,
@@ -124,7 +101,11 @@ class BatchProcessor:
         own_hosts: frozenset[str] = frozenset(),
         notified: Callable[[], None] = lambda: None,
         server: Address = ("", 0),
+        sightings: Sightings | None = None,
     ) -> None:
+        self.sightings = sightings or Sightings()
+        # As last read: for while the database is away.
+        self._blocked = blocked_networks("")
         self.own_hosts = own_hosts
         self.notified = notified
         self.server = server
@@ -138,46 +119,55 @@ class BatchProcessor:
 
     async def answers(self, datagrams: Sequence[Datagram]) -> list[Datagram]:
         """(bytes, destination) for each request that gets an answer, committed before it is returned."""
-        answers: list[Datagram] = []
-        received: list[Received] = []
-        for data, origin in datagrams:
-            parsed = _parsed(data, origin)
-            if isinstance(parsed, Request):
-                received.append(Received(parsed, origin[:2], origin))
-            elif parsed.status is not None:
-                answers.append(_malformed_answer(parsed, origin))
-        if received:
-            answers += await self._answer_all(received)
-        return answers
+        messages = [read(data, origin) for data, origin in datagrams]
+        heard = [message for message in messages if message is not None]
+        return await self._answer_all(heard) if heard else []
 
-    async def _answer_all(self, received: list[Received]) -> list[Datagram]:
+    async def _answer_all(self, heard: list[Received | Malformed]) -> list[Datagram]:
         try:
             directory = await self.store.directory()
         except (Error, PoolTimeout) as error:
             logger.warning("database unavailable: %s", error)
-            return [self._unavailable(one) for one in received]
+            unblocked = [one for one in heard if not self._blocked.cover(one.source[0])]
+            return [one.answer if isinstance(one, Malformed) else self._unavailable(one) for one in unblocked]
+        self._blocked = directory.blocked
         answers: list[Datagram] = []
         claimants: list[Claimant] = []
-        for one in received:
+        for one in heard:
             result = self._triage(one, directory)
             if isinstance(result, Claimant):
                 claimants.append(result)
-            else:
+            elif result is not None:
                 answers.append(result)
         if claimants:
             answers += await self._commit(claimants)
         return answers
 
-    def _triage(self, received: Received, directory: Directory) -> Datagram | Claimant:
-        domain = triage(received.request, directory.domains)
+    def _triage(self, heard: Received | Malformed, directory: Directory) -> Datagram | Claimant | None:
+        """The answer, or whom to look up; nobody in a blocked network gets any."""
+        if directory.blocked.cover(heard.source[0]):
+            self.sightings.blocked(heard.request, heard.source, directory.now)
+            return None
+        if isinstance(heard, Malformed):
+            self.sightings.malformed(heard.request, heard.source, directory.now)
+            return heard.answer
+        return self._triage_request(heard, directory)
+
+    def _triage_request(self, received: Received, directory: Directory) -> Datagram | Claimant:
+        request, source, now = received.request, received.source, directory.now
+        domain = triage(request, directory.domains)
         if isinstance(domain, Answer):
+            self.sightings.refused(request, domain.outcome, source, now)
             return _answer(received, domain)
-        now_s = int(directory.now.timestamp())
-        claim = read_claim(received.request, domain, self.chance.nonce_key, received.source[0], now_s)
+        now_s = int(now.timestamp())
+        claim = read_claim(request, domain, self.chance.nonce_key, source[0], now_s)
         if isinstance(claim, AuthorizationFault):
+            self.sightings.refused(request, outcomes.BAD_CREDENTIALS, source, now)
             return _answer(received, Answer(outcomes.BAD_CREDENTIALS))
         if claim is None:
+            self.sightings.challenged(request, domain, source, now)
             return self._challenge(received, domain, now_s, outcomes.CHALLENGE)
+        self.sightings.claimed(request, domain, source)
         return Claimant(received, domain, claim, requested_aor(received.request))
 
     async def _commit(self, claimants: list[Claimant]) -> list[Datagram]:
@@ -297,6 +287,14 @@ class _Deciding:
 
     def _refuse(self, claimant: Claimant, account: Account | None, proof: Outcome) -> Datagram:
         received, changes = claimant.received, self.batch.changes
+        if account is None:
+            self.processor.sightings.unknown_user(
+                claimant.claim.credentials.username,
+                claimant.domain,
+                received.request,
+                received.source,
+                self.now,
+            )
         (changes.events if account is not None else changes.decoys).append(
             refusal_event(
                 received.request, account or NOBODY, claimant.domain, proof, received.source, self.now
@@ -384,27 +382,3 @@ def _answer(received: Received, answer: Answer, *, is_routine: bool = False) -> 
         request, received.source, answer.outcome.status, answer.outcome.phrase, answer.headers
     )
     return response, way_back(received.request, received.origin)
-
-
-def _malformed_answer(malformed: MalformedRequest, origin: Address | Origin) -> Datagram:
-    response = build_response(malformed, origin[:2], malformed.status or 400, malformed.reason)
-    return response, way_back(malformed, origin)
-
-
-def _parsed(data: bytes, origin: Address | Origin) -> Request | MalformedRequest:
-    parsed = parse_request(data)
-    on_stream = isinstance(origin, Origin) and origin.transport in STREAMS
-    if on_stream and isinstance(parsed, Request) and parsed.value("content-length") is None:
-        why = "missing_content_length"
-        return MalformedRequest(400, "Bad Request (missing content length)", why, parsed.echo)
-    return parsed
-
-
-def way_back(request: Request | MalformedRequest, origin: Address | Origin) -> Address | Origin:
-    """On the connection it came over (RFC 3261 §18.2.2); over UDP as the Via says, from where it was heard."""
-    if not isinstance(origin, Origin):
-        return response_address(request, origin)
-    if origin.flow is not None:
-        return origin
-    _, port = response_address(request, origin[:2])
-    return origin._replace(port=port)

@@ -62,7 +62,7 @@ class Account:
     accepts_no_qop: bool = False
     may_watch: bool = False
     # Good no more, kept to be recognised: a phone that was not told of the new password.
-    retired_ha1s: Mapping[Algorithm, tuple[str, ...]] = field(default_factory=dict)
+    retired_ha1s: Mapping[Algorithm, tuple[str | None, ...]] = field(default_factory=dict)
 
     @property
     def address_users(self) -> frozenset[str]:

@@ -88,7 +88,13 @@ class RegistrarConsumer(AsyncConsumer):
         self.notifies = NotifySender(self.store.pool, queue, self.send, scope["worker"], datagrams=bool(host))
         known_as = (host if host and host not in WILDCARDS else settings.SIP_PUBLIC_HOST or "", port)
         self.processor = BatchProcessor(
-            self.store, chance, self.tasks.changed, own_hosts, self.notifies.wake, known_as
+            self.store,
+            chance,
+            self.tasks.changed,
+            own_hosts,
+            self.notifies.wake,
+            known_as,
+            self.tasks.sightings,
         )
         self.tasks.start()
         self.notifies.start()

@@ -36,6 +36,12 @@ class UnansweredReason(StrEnum):
     IGNORED = "challenge_ignored"
 
 
+UNANSWERED_WORDS: dict[str, str] = {
+    UnansweredReason.UNHEARD: "does not seem to hear our answers",
+    UnansweredReason.IGNORED: "was asked for the password and did nothing",
+}
+
+
 class EndReason(StrEnum):
     """Why a binding ended; every end has one."""
 

@@ -25,7 +25,7 @@ class Rounds:
     """Start works, then stop them all. Trouble with the database is logged and the work tried again."""
 
     def __init__(self) -> None:
-        self._stopping = False
+        self._stopping = asyncio.Event()
         self._news: list[asyncio.Event] = []
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -39,7 +39,7 @@ class Rounds:
 
     async def stop(self) -> None:
         """Returns when the rounds under way have ended; one that takes too long is cancelled."""
-        self._stopping = True
+        self._stopping.set()
         for news in self._news:
             news.set()
         if self._tasks:
@@ -49,7 +49,7 @@ class Rounds:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _run(self, work: Work, every_s: float, news: asyncio.Event, rest_s: float) -> None:
-        while not self._stopping:
+        while not self._stopping.is_set():
             pause_s = every_s
             news.clear()
             try:
@@ -59,11 +59,11 @@ class Rounds:
                     "%s failed, trying again: %s", getattr(work, "__name__", "work").strip("_"), error
                 )
                 pause_s = min(every_s, RETRY_S)
-            await asyncio.sleep(rest_s)
+            await self._pause(rest_s, self._stopping)
             await self._pause(pause_s, news)
 
     async def _pause(self, seconds: float, news: asyncio.Event) -> None:
-        if self._stopping:
+        if self._stopping.is_set():
             return
         try:
             async with asyncio.timeout(seconds):

@@ -21,7 +21,8 @@ Statement = tuple[str, Mapping[str, Any]]
 
 DOMAINS: Final = """
 SELECT clock_timestamp(), d.name, d.id, d.realm, d.digest_order, d.min_expires_s, d.default_expires_s, d.max_expires_s,
-       d.raise_brief, d.strict_cseq, d.outbound, d.any_contact, d.edge_proxies, d.service_routes
+       d.raise_brief, d.strict_cseq, d.outbound, d.any_contact, d.edge_proxies, d.service_routes,
+       (SELECT string_agg(network::text, ' ') FROM extensions_blockedsource)
 FROM (VALUES (1)) AS always LEFT JOIN extensions_domain d ON true
 """
 
@@ -30,15 +31,22 @@ CLOCK: Final = "SELECT clock_timestamp()"
 # Taken in ascending order, so that two batches never wait for each other.
 LOCK_AORS: Final = "SELECT pg_advisory_xact_lock(key) FROM unnest(%(keys)s::bigint[]) AS key"
 
+# The last column marks what is kept only to be recognised; the latest of those come first.
 ACCOUNTS: Final = """
 SELECT c.domain_id, c.username, c.id, c.ha1_md5, c.ha1_sha256, c.ha1_sha512_256,
        p.id, p.name, p.extension_id, e.number, p.enabled AND coalesce(e.enabled, true),
-       p.max_contacts, p.when_full, p.min_expires_s, p.max_expires_s, p.accepts_no_qop, p.may_watch
+       p.max_contacts, p.when_full, p.min_expires_s, p.max_expires_s, p.accepts_no_qop, p.may_watch,
+       c.valid_until IS NOT NULL AND c.valid_until <= clock_timestamp()
 FROM json_to_recordset(%(claims)s) AS claim(domain_id uuid, username text)
 JOIN extensions_credential c ON c.domain_id = claim.domain_id AND c.username = claim.username
 JOIN extensions_peer p ON p.id = c.peer_id
 LEFT JOIN extensions_extension e ON e.id = p.extension_id
-WHERE c.valid_until IS NULL OR c.valid_until > clock_timestamp()
+WHERE c.valid_until IS NULL OR c.valid_until > clock_timestamp() - interval '30 days'
+ORDER BY c.valid_until DESC
+"""
+
+DELETE_OLD_CREDENTIALS: Final = """
+DELETE FROM extensions_credential WHERE valid_until < clock_timestamp() - interval '30 days'
 """
 
 _BINDING_COLUMNS: Final = (
@@ -136,8 +144,9 @@ FROM json_to_recordset(%(rows)s) AS r(
     refresh_count integer, last_at timestamptz, count integer)
 """
 
-# Identical ones of one minute are one row with a count, however many packets brought them. since and until say the
-# minutes once more, as constants: the planner leaves the other months alone.
+# Identical ones of one minute are one row with a count, however many packets brought them; unanswered challenges
+# wherever the packets say they come from, for nothing proves it. since and until say the minutes once more, as
+# constants: the planner leaves the other months alone.
 SUM_EVENTS: Final = """
 WITH sums AS (
     SELECT * FROM json_to_recordset(%(rows)s) AS r(
@@ -145,10 +154,11 @@ WITH sums AS (
         peer_id uuid, extension_id uuid, received_addr inet, received_port integer, user_agent text)
 ), summed AS (
     UPDATE registrar_registrationevent AS e
-    SET count = e.count + r.count, last_at = greatest(e.last_at, r.last_at), received_port = r.received_port,
-        user_agent = r.user_agent
+    SET count = e.count + r.count, last_at = greatest(e.last_at, r.last_at), received_addr = r.received_addr,
+        received_port = r.received_port, user_agent = r.user_agent
     FROM sums r
-    WHERE e.peer_id = r.peer_id AND e.event = r.event AND e.reason = r.reason AND e.received_addr = r.received_addr
+    WHERE e.peer_id = r.peer_id AND e.event = r.event AND e.reason = r.reason
+      AND (e.event = 'unanswered' OR e.received_addr = r.received_addr)
       AND e.at >= r.minute AND e.at < r.minute + interval '1 minute'
       AND e.at >= %(since)s::timestamptz AND e.at < %(until)s::timestamptz
     RETURNING e.peer_id, e.event, e.reason, e.received_addr, r.minute
@@ -299,13 +309,14 @@ def _nonce_columns(nonce: NonceRecord) -> dict[str, Any]:
 
 
 def _summed(events: list[Event]) -> list[dict[str, Any]]:
-    """One row per minute, peer, event, reason and source address: UPDATE FROM meets each at most once."""
+    """One row per minute, peer, event, reason and, of refusals, source address: UPDATE FROM meets each at most once."""
     sums: dict[tuple[object, ...], dict[str, Any]] = {}
     for event in events:
         row = _event_columns(event)
         row["minute"] = event.at.replace(second=0, microsecond=0)
         row["last_at"] = event.last_at or event.at
-        key = (row["minute"], event.peer_id, event.event, event.reason, row["received_addr"])
+        source = row["received_addr"] if event.event is EventKind.REFUSED else None
+        key = (row["minute"], event.peer_id, event.event, event.reason, source)
         first = sums.get(key)
         if first is not None:
             last_at = max(first["last_at"], row["last_at"])

@@ -21,6 +21,7 @@ from psycopg_pool import AsyncConnectionPool
 from apps.extensions.ha1s import CannotOpen, Ha1Keys, KeptHa1s, OpenedHa1s, place_of
 from apps.registrar import sql
 from apps.registrar.bindings import Account, ChangeSet, DomainPolicy, Event, NonceRecord, StoredBinding
+from apps.registrar.blocking import BlockedNetworks, blocked_networks
 from apps.registrar.outcomes import SUMMED_EVENTS
 from apps.registrar.regevent.queue import cause_of
 from apps.registrar.regevent.store import Asked, NotifyQueue, served_aors, subscriptions_of
@@ -36,6 +37,8 @@ DIGEST_ORDERS: Final[dict[str, tuple[Algorithm, ...]]] = {
     "md5_only": (Algorithm.MD5,),
     "sha256_only": (Algorithm.SHA256,),
 }
+# Of one user name: each costs a hash at every attempt.
+MOST_RETIRED: Final = 3
 # A user name in a domain.
 Claimed = tuple[UUID, str]
 
@@ -48,10 +51,11 @@ class NonceCountTaken(Error):  # noqa: N818 - says what happened
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """The domains we serve, by name, at the database's time `now`."""
+    """The domains we serve, by name, and whose packets get no answer, at the database's time `now`."""
 
     domains: Mapping[str, DomainPolicy]
     now: datetime
+    blocked: BlockedNetworks
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,8 @@ class Store:
         async with self.pool.connection() as connection:
             rows = await (await connection.execute(sql.DOMAINS)).fetchall()
         domains = [_domain_policy(row) for row in rows if row[1] is not None]
-        return Directory({domain.name: domain for domain in domains}, now=rows[0][0])
+        blocked = blocked_networks(rows[0][-1] or "")
+        return Directory({domain.name: domain for domain in domains}, rows[0][0], blocked)
 
     @asynccontextmanager
     async def batch(
@@ -173,14 +178,16 @@ class Store:
         return OpenedHa1s(self.ha1_keys, credentials, self._tell)
 
     def _accounts(self, rows: Iterable[tuple[Any, ...]]) -> dict[Claimed, Account]:
-        """One account per user name; during a rotation it has two credentials, both good."""
+        """One account per user name; during a rotation it has two credentials, both good, and then one that was."""
         by_claim: dict[Claimed, list[tuple[Any, ...]]] = defaultdict(list)
         for row in rows:
             by_claim[row[0], row[1]].append(row)
-        return {
-            claim: _account(credentials, self.opened([_kept_ha1s(row) for row in credentials]))
-            for claim, credentials in by_claim.items()
-        }
+        return {claim: self._account(credentials) for claim, credentials in by_claim.items()}
+
+    def _account(self, credentials: list[tuple[Any, ...]]) -> Account:
+        good = [_kept_ha1s(row) for row in credentials if not row[-1]]
+        retired = [_kept_ha1s(row) for row in credentials if row[-1]][:MOST_RETIRED]
+        return _account(credentials[0], self.opened(good), self.opened(retired))
 
     def _tell(self, cannot: CannotOpen) -> None:
         """Once per key and process: every phone comes back each minute."""
@@ -215,7 +222,7 @@ async def _write_sums(connection: AnyConnection, events: list[Event], *, undone:
 
 
 def _domain_policy(row: tuple[Any, ...]) -> DomainPolicy:
-    _, name, domain_id, realm, digest_order, least, default, most, *choices = row
+    _, name, domain_id, realm, digest_order, least, default, most, *choices, _ = row
     raise_brief, strict_cseq, outbound, any_contact, proxies, routes = choices
     return DomainPolicy(
         domain_id,
@@ -249,8 +256,8 @@ def _kept_ha1s(row: tuple[Any, ...]) -> KeptHa1s:
     )
 
 
-def _account(credentials: list[tuple[Any, ...]], ha1s: OpenedHa1s) -> Account:
-    peer_id, peer_name, extension_id, number, enabled, *limits = credentials[0][6:]
+def _account(row: tuple[Any, ...], ha1s: OpenedHa1s, retired_ha1s: OpenedHa1s) -> Account:
+    peer_id, peer_name, extension_id, number, enabled, *limits, _ = row[6:]
     max_contacts, when_full, least, most, accepts_no_qop, may_watch = limits
     return Account(
         peer_id=peer_id,
@@ -264,5 +271,6 @@ def _account(credentials: list[tuple[Any, ...]], ha1s: OpenedHa1s) -> Account:
         max_expires_s=most,
         ha1s=ha1s,
         accepts_no_qop=accepts_no_qop,
+        retired_ha1s=retired_ha1s,
         may_watch=may_watch,
     )

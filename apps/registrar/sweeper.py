@@ -13,6 +13,7 @@ from apps.registrar import sql
 from apps.registrar.bindings import Event, StoredBinding, end_events
 from apps.registrar.outcomes import EndReason
 from apps.registrar.regevent.sql import END_FLOWS as END_SUBSCRIPTIONS_OF_FLOWS
+from apps.registrar.sightings.flush import tidy_strangers
 from apps.registrar.store import Store
 
 MOST_PER_SWEEP: Final = 500
@@ -63,9 +64,12 @@ async def end_flows_of_dead_workers(store: Store) -> set[UUID]:
 
 
 async def tidy(store: Store) -> None:
-    """Removes nonces nobody can use any more and heartbeats of workers long gone."""
+    """Removes nonces nobody can use any more, passwords nobody need recognise, heartbeats of workers long gone and
+    strangers unseen for longest."""
     await store.execute(sql.DELETE_OLD_NONCES)
+    await store.execute(sql.DELETE_OLD_CREDENTIALS)
     await store.execute(sql.DELETE_OLD_HEARTBEATS)
+    await tidy_strangers(store)
 
 
 def _flow_end(binding: StoredBinding, now: datetime) -> tuple[Event, ...]:

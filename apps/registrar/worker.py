@@ -16,6 +16,8 @@ from apps.extensions.notices import REGISTRATIONS_CHANGED, payloads
 from apps.registrar import sql
 from apps.registrar.ledger import keep_months
 from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
+from apps.registrar.sightings.flush import flush
+from apps.registrar.sightings.notes import Sightings
 from apps.registrar.store import Store
 from apps.registrar.sweeper import WORKER_GOOD_FOR, end_flows, end_flows_of_dead_workers, sweep, tidy
 
@@ -26,6 +28,9 @@ SWEEP_EVERY_S: Final = 0.5
 TIDY_EVERY_S: Final = 60.0
 KEEP_MONTHS_EVERY_S: Final = 3600.0
 PUBLISH_EVERY_S: Final = 0.05
+# What came to nothing is written at most so often; a burst is gathered first.
+NOTE_EVERY_S: Final = 1.0
+GATHER_S: Final = 0.2
 # What waits for news looks for itself now and then.
 LOOK_AGAIN_S: Final = 5.0
 
@@ -50,6 +55,8 @@ class WorkerTasks:
         self._some_flow_closed = asyncio.Event()
         self._changed: set[UUID] = set()
         self._something_changed = asyncio.Event()
+        self._something_seen = asyncio.Event()
+        self.sightings = Sightings(self._something_seen.set)
         self._rounds = Rounds()
 
     def start(self) -> None:
@@ -59,12 +66,16 @@ class WorkerTasks:
         self._rounds.start(self._find_lost_flows, TIDY_EVERY_S)
         self._rounds.start(self._keep_months, KEEP_MONTHS_EVERY_S)
         self._rounds.start(self._end_flows, LOOK_AGAIN_S, news=self._some_flow_closed, rest_s=PUBLISH_EVERY_S)
+        self._rounds.start(
+            self._note, NOTE_EVERY_S, news=self._something_seen, rest_s=NOTE_EVERY_S - GATHER_S
+        )
         self._rounds.start(self._publish, LOOK_AGAIN_S, news=self._something_changed, rest_s=PUBLISH_EVERY_S)
 
     async def stop(self) -> None:
         await self._rounds.stop()
         try:
             await self._end_flows()
+            self.changed(await flush(self.store, self.sightings))
             await self._publish()
             await self.store.execute(sql.DELETE_HEARTBEAT, {"id": self.id})
         except DATABASE_TROUBLE as error:
@@ -121,6 +132,10 @@ class WorkerTasks:
 
     async def _keep_months(self) -> None:
         await keep_months(self.store, self.ledger_kept)
+
+    async def _note(self) -> None:
+        await asyncio.sleep(GATHER_S)
+        self.changed(await flush(self.store, self.sightings))
 
     async def _publish(self) -> None:
         peer_ids, self._changed = self._changed, set()

@@ -63,6 +63,14 @@ class DigestCredentials:
 
 
 @dataclass(frozen=True, slots=True)
+class ForeignClaim:
+    """Who somebody says they are in a realm that is not ours."""
+
+    username: str
+    realm: str
+
+
+@dataclass(frozen=True, slots=True)
 class AuthorizationFault:
     """Digest credentials that break their grammar (400); ``why`` is a short machine code."""
 
@@ -91,6 +99,18 @@ def parse_authorization(values: Sequence[str], realm: str) -> DigestCredentials 
             return credentials
         fault = fault or credentials
     return fault
+
+
+def foreign_claim(values: Sequence[str], realm: str) -> ForeignClaim | None:
+    """The first Digest credentials for another realm than `realm` among the Authorization lines."""
+    for value in values:
+        scheme = _SCHEME.match(value)
+        params = _auth_params(value[scheme.end() :]) if scheme else None
+        if isinstance(params, dict) and params.get("username"):
+            named = _unescaped(params.get("realm", realm))
+            if named != realm:
+                return ForeignClaim(_unescaped(params["username"]), named)
+    return None
 
 
 def expected_response(credentials: DigestCredentials, ha1: str, method: str) -> str:

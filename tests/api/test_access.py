@@ -11,8 +11,8 @@ from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 from apps.accounts.models import ApiToken, Role, User
-from apps.extensions.models import Credential, Extension, Peer
-from apps.extensions.services import trusted_address_add
+from apps.extensions.models import BlockedSource, Credential, Extension, Peer
+from apps.extensions.services import source_block, trusted_address_add
 from apps.registrar.models import Binding
 from tests.api.conftest import Register, client_of
 
@@ -27,6 +27,7 @@ BODIES: dict[str, dict[str, object]] = {
     "/api/v1/trunks/": {"name": "second"},
     "/api/v1/trunks/{trunk}/": {"enabled": False},
     "/api/v1/trunks/{trunk}/ip_addresses/": {"ip_address": "203.0.113.8"},
+    "/api/v1/blocked-sources/": {"ip_address": "203.0.113.9"},
 }
 OPERATIONS = [
     (path, method)
@@ -48,6 +49,7 @@ def ids(peer: Peer, trunk: Peer, register: Register, actor: Any) -> dict[str, st
         "{peer}": str(peer.pk),
         "{trunk}": str(trunk.pk),
         "ip_addresses/{id}": f"ip_addresses/{address.pk}",
+        "blocked-sources/{id}": f"blocked-sources/{source_block(network='198.51.100.7', actor=actor).pk}",
         "registrations/{id}": f"registrations/{register(peer).binding_id}",
     }
 
@@ -112,7 +114,7 @@ def test_f48_each_role_does_what_it_may_and_nothing_else(
 
 
 def _facts() -> Iterator[object]:
-    for model in (Extension, Peer, Credential, Binding, User, ApiToken):
+    for model in (Extension, Peer, Credential, BlockedSource, Binding, User, ApiToken):
         yield from sorted(map(str, model.objects.values_list()))
 
 

@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from apps.accounts.models import User
 from apps.console.urls import urlpatterns
-from apps.extensions.models import AuditEntry, Extension, Peer
+from apps.extensions.models import AuditEntry, BlockedSource, Extension, Peer
 from apps.extensions.services import NewPeer
 from apps.registrar.models import Binding
 
@@ -41,6 +41,7 @@ def address(ann: NewPeer, trunk: Peer, admin: User) -> Callable[[str], str]:
         "trunk_id": trunk.pk,
         "user_id": User.objects.get(username="ada").pk,
         "address_id": trunk.trusted_addresses.get().pk,
+        "source_id": BlockedSource.objects.create(network="198.51.100.7").pk,
     }
 
     def of(name: str) -> str:

@@ -28,13 +28,13 @@ class AddressWithoutZone(serializers.IPAddressField):
         return super().to_internal_value(data)
 
 
-class IpAddressCreate(StrictSerializer):
+class NetworkCreate(StrictSerializer):
+    """A network in two parts."""
+
     ip_address = AddressWithoutZone()
     cidr_prefix_length = serializers.IntegerField(
         required=False, min_value=0, max_value=128, help_text="One address when absent."
     )
-    port = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=65_535)
-    transport = serializers.ChoiceField(TrustedTransport.choices, required=False)
     wide_confirmed = serializers.BooleanField(
         required=False, help_text="Needed for networks wider than /24, with IPv6 /48."
     )
@@ -49,6 +49,11 @@ class IpAddressCreate(StrictSerializer):
             problem = f"{address}/{length} is no network: the address has bits beyond the prefix length."
             raise ValidationError({"cidr_prefix_length": ErrorDetail(problem, "invalid")}) from None
         return attrs
+
+
+class IpAddressCreate(NetworkCreate):
+    port = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=65_535)
+    transport = serializers.ChoiceField(TrustedTransport.choices, required=False)
 
 
 class TrunkSerializer(serializers.Serializer[Peer]):

@@ -153,7 +153,9 @@ class Peer(models.Model):
     accepts_no_qop = models.BooleanField(
         default=False, db_default=False, help_text="Digest as in RFC 2069, each nonce good once."
     )
-    qualify = models.BooleanField(default=True, db_default=True, help_text="Ask its phones whether they hear us.")
+    qualify = models.BooleanField(
+        default=True, db_default=True, help_text="Ask its phones whether they hear us."
+    )
     qualify_interval_s = models.PositiveIntegerField(default=60, db_default=60)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -22,6 +22,7 @@ from apps.registrar.regevent.sender import NotifySender
 from apps.registrar.regevent.store import NotifyQueue
 from apps.registrar.rounds import DATABASE_TROUBLE
 from apps.registrar.store import Store
+from apps.registrar.trace.recorder import Recorder
 from apps.registrar.worker import WEB_SOCKETS, WorkerTasks
 from apps.sip.uri import format_host
 from apps.sipserver.udp import WILDCARDS
@@ -80,17 +81,26 @@ class RegistrarConsumer(AsyncConsumer):
             gruu_key(settings.SECRET_KEY),
         )
         own_hosts = frozenset({host, settings.SIP_PUBLIC_HOST} - WILDCARDS - {""})
+        known_as = (host if host and host not in WILDCARDS else settings.SIP_PUBLIC_HOST or "", port)
+        self.recorder = Recorder(self.store, known_as)
         self.notifies = NotifySender(
             self.store.pool, queue, self.send, scope_worker(self.scope), datagrams=bool(host)
         )
-        known_as = (host if host and host not in WILDCARDS else settings.SIP_PUBLIC_HOST or "", port)
         self.processor = BatchProcessor(
             self.store, chance, self.tasks.changed, own_hosts, self.notifies.wake, known_as
         )
         self.tasks.start()
+        self.recorder.start()
         self.notifies.start()
 
+    async def send(self, message: dict[str, Any]) -> None:
+        if self.recorder.is_on:
+            self.recorder.sent(message["datagrams"])
+        await super().send(message)
+
     async def sip_datagrams(self, event: dict[str, Any]) -> None:
+        if self.recorder.is_on:
+            self.recorder.received(event["datagrams"])
         answers = await self.processor.answers(event["datagrams"])
         if answers:
             await self.send({"type": "sip.send", "datagrams": answers})
@@ -104,5 +114,6 @@ class RegistrarConsumer(AsyncConsumer):
 
     async def sip_shutdown(self, event: dict[str, Any]) -> None:
         await asyncio.gather(self.notifies.stop(), self.tasks.stop())
+        await self.recorder.stop()
         await self.store.close()
         raise StopConsumer

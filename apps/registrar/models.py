@@ -145,7 +145,9 @@ class PeerActivity(models.Model):
     networks = ArrayField(
         models.TextField(), default=list, db_default=[], help_text="Where it registered from, /16 or /32."
     )
-    new_network_at = models.DateTimeField(null=True, help_text="When it came from a network never seen before.")
+    new_network_at = models.DateTimeField(
+        null=True, help_text="When it came from a network never seen before."
+    )
 
     class Meta:
         indexes: ClassVar[list[models.Index]] = [
@@ -241,3 +243,4 @@ class WorkerHeartbeat(models.Model):
 
 
 from apps.registrar.regevent.models import PendingNotify, RegSubscription  # noqa: E402, F401 - Django looks here
+from apps.registrar.trace.models import Trace, TracedMessage  # noqa: E402, F401 - as above

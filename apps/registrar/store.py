@@ -151,6 +151,11 @@ class Store:
         async with self.pool.connection() as connection:
             await connection.execute(statement, params)
 
+    async def fetch(self, statement: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """The rows of one of sql.py's statements."""
+        async with self.pool.connection() as connection:
+            return await (await connection.execute(statement, params)).fetchall()
+
 
 async def _write(connection: AnyConnection, batch: Batch, queue: NotifyQueue | None) -> None:
     changes = batch.changes

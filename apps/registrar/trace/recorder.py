@@ -19,7 +19,7 @@ from apps.registrar.trace import sql
 from apps.registrar.trace.masking import masked
 from apps.registrar.trace.matching import Traced, call_id, concerned
 from apps.registrar.trace.messages import MOST_BYTES, Direction, Message
-from apps.sipserver.addresses import MAPPED_PREFIX, format_address
+from apps.sipserver.addresses import format_address
 from apps.sipserver.events import Datagram, Origin
 
 LOOK_EVERY_S: Final = 0.5
@@ -141,4 +141,5 @@ def local_host(told: bytes) -> str:
     """The address in an in_pktinfo or in6_pktinfo, as the server's origins have it."""
     if len(told) == 12:
         return str(ipaddress.IPv4Address(told[4:8]))
-    return str(ipaddress.IPv6Address(told[:16])).removeprefix(MAPPED_PREFIX)
+    address = ipaddress.IPv6Address(told[:16])
+    return str(address.ipv4_mapped or address)

@@ -1,4 +1,4 @@
-"""Switching a peer's trace on and off: one transaction each, with its audit row. The SIP workers look twice a second."""
+"""Switching a peer's trace on and off: one transaction each, with its audit row. The SIP workers look soon."""
 
 import datetime as dt
 from typing import Final

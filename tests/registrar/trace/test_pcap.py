@@ -9,6 +9,7 @@ import pytest
 from apps.registrar.trace.pcap import checksum, pcap
 from tests.registrar.trace.messages import AT, CHALLENGE, REGISTER, message
 
+MAPPED = str(ipaddress.ip_address("::ffff:203.0.113.7"))
 IPV6 = {"source": "[2001:db8::7]:5062", "destination": "[2001:db8::1]:5060"}
 
 
@@ -63,7 +64,7 @@ def test_each_message_is_one_packet_at_its_time_from_source_to_destination() -> 
     [
         (IPV6, ("2001:db8::7", 5062, "2001:db8::1", 5060)),
         ({"source": "[fe80::1%3]:5062", "destination": "[::1]:5060"}, ("fe80::1", 5062, "::1", 5060)),
-        ({**IPV6, "source": "203.0.113.7:5062"}, (str(ipaddress.ip_address("::ffff:203.0.113.7")), 5062, "2001:db8::1", 5060)),
+        ({**IPV6, "source": "203.0.113.7:5062"}, (MAPPED, 5062, "2001:db8::1", 5060)),
         ({"destination": "pbx.example.com:5060"}, ("203.0.113.7", 5062, "0.0.0.0", 5060)),
         ({"data": b"odd"}, ("203.0.113.7", 5062, "198.51.100.1", 5060)),
         ({"transport": "TLS"}, ("203.0.113.7", 5062, "198.51.100.1", 5060)),

@@ -23,7 +23,7 @@ from apps.console.extension_queries import (
     rows_by_extension,
 )
 from apps.console.extension_state import ExtensionLine, extension_line, extension_sentence
-from apps.console.forms import ExtensionCreateForm, ExtensionEditForm, posted
+from apps.console.forms import ExtensionCreateForm, ExtensionEditForm, TraceForm, posted
 from apps.console.list_query import PAGE_SIZE, search_of
 from apps.console.secrets_page import handover_page
 from apps.extensions.audit import Actor
@@ -31,6 +31,7 @@ from apps.extensions.models import Domain, Extension
 from apps.extensions.services import NewPeer, extension_create, peer_create
 from apps.registrar import selectors
 from apps.registrar.services import extension_delete, extension_update
+from apps.registrar.trace.selectors import trace_statuses
 
 RECENT_EVENTS = 25
 
@@ -60,6 +61,8 @@ def show(request: HttpRequest, extension_id: UUID) -> HttpResponse:
         "extension": extension,
         "rows": rows,
         "sentence": extension_sentence(extension, rows),
+        "traces": trace_statuses([row.peer.pk for row in rows]),
+        "trace_form": TraceForm(),
         "events": selectors.recent_events(extension_id=extension.pk, limit=RECENT_EVENTS),
         "now": selectors.database_now(),
     }

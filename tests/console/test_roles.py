@@ -26,6 +26,7 @@ READ = {
     "trunk",
     "events",
     "settings",
+    "trace",
 }
 OWN = {"password"}
 ROUTES = sorted(str(pattern.name) for pattern in urlpatterns)

@@ -20,6 +20,9 @@ class StepState(StrEnum):
     FAILED = "failed"
 
 
+_STATE_WORDS: Final = {StepState.OK: "Done", StepState.NOTE: "Left out", StepState.FAILED: "Failed"}
+
+
 class Stage(StrEnum):
     ADDRESS = "address"
     CHALLENGE = "challenge"
@@ -67,6 +70,10 @@ class Step:
     @property
     def title(self) -> str:
         return TITLES[self.stage]
+
+    @property
+    def state_words(self) -> str:
+        return _STATE_WORDS[self.state]
 
     @property
     def took_words(self) -> str:

@@ -37,6 +37,16 @@ class Rung:
         return self.message.direction is Direction.IN
 
     @property
+    def kind(self) -> str:
+        """request, success, challenge or failure: the colour of the arrow."""
+        status = self.title[:3]
+        if not status.isdigit():
+            return "request"
+        return {"1": "challenge", "2": "success"}.get(
+            status[0], "challenge" if status == "401" else "failure"
+        )
+
+    @property
     def gap_words(self) -> str:
         """ "+12 ms", "+4.0 s", "+2 min"; nothing before the first."""
         if self.gap is None:

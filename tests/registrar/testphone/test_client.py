@@ -107,6 +107,7 @@ async def test_a_wrong_password_is_said_and_is_in_the_ledger(tried: Tried, peer:
 async def test_a_disabled_extension_is_not_called_a_wrong_password(
     tried: Tried, peer: Peer, actor: Actor
 ) -> None:
+    assert peer.extension is not None
     await sync_to_async(extension_update)(extension=peer.extension, actor=actor, enabled=False)
     steps = await tried(peer, PASSWORD)
     assert "disabled" in steps[2].words

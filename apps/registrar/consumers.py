@@ -113,7 +113,6 @@ class RegistrarConsumer(AsyncConsumer):
         self.tasks.flows_closed(event["flows"])
 
     async def sip_shutdown(self, event: dict[str, Any]) -> None:
-        await asyncio.gather(self.notifies.stop(), self.tasks.stop())
-        await self.recorder.stop()
+        await asyncio.gather(self.notifies.stop(), self.tasks.stop(), self.recorder.stop())
         await self.store.close()
         raise StopConsumer

@@ -133,7 +133,7 @@ class Test:
             proven |= stage is Stage.PASSWORD and step.state is StepState.OK
             if step.state is not StepState.OK:
                 break
-        yield result(proven=proven, state=step.state)
+        yield result(last=step, proven=proven)
 
     def hang_up(self) -> None:
         """Signs off without waiting if the test was broken off, and closes the socket."""

@@ -44,6 +44,10 @@ TITLES: Final[dict[Stage, str]] = {
 }
 
 NO_CHALLENGE: Final = "It asks for a password in a way the test phone does not know."
+_WORKS: Final = (
+    "These credentials work. If the phone still cannot register, the reason is in the phone (another user name, "
+    "server or password) or on the way between it and this server."
+)
 SIGNED_OFF: Final = "Signed off again; nothing is left registered."
 
 _REFUSALS: Final[dict[int, str]] = {
@@ -122,15 +126,14 @@ def registered(expires_s: int) -> str:
     return f"Registered for {expires_s} s, like any phone."
 
 
-def result(*, proven: bool, state: StepState) -> Step:
-    """The last step. `state` is that of the step before."""
-    if not proven:
-        return Step(Stage.RESULT, StepState.FAILED, "A phone with these credentials cannot register.")
-    if state is StepState.FAILED:
+def result(*, last: Step, proven: bool) -> Step:
+    """What follows from all; `last` is the step before, `proven` whether the password was accepted."""
+    if proven and last.state is not StepState.FAILED:
+        return Step(Stage.RESULT, StepState.OK, _WORKS)
+    if proven:
         words = "The password is right, but a phone with it cannot register; the step above says why."
-        return Step(Stage.RESULT, StepState.FAILED, words)
-    words = (
-        "These credentials work. If the phone still cannot register, the reason is in the phone (another user name, "
-        "server or password) or on the way between it and this server."
-    )
-    return Step(Stage.RESULT, StepState.OK, words)
+    elif last.stage is Stage.PASSWORD and last.came:
+        words = "A phone with these credentials cannot register."
+    else:
+        words = "The password could not be tried; the step above says why."
+    return Step(Stage.RESULT, StepState.FAILED, words)

@@ -67,7 +67,7 @@ def rungs(messages: Sequence[Message]) -> list[Rung]:
         title, note = _title(message, text)
         key = (message.direction, message.data)
         gap = None if before is None else message.at - before
-        found.append(Rung(message, title, note, text, gap, key in seen))
+        found.append(Rung(message, title, note, text.rstrip("\n"), gap, key in seen))
         seen.add(key)
         before = message.at
     return found

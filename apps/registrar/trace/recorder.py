@@ -102,13 +102,13 @@ class Recorder:
 
     async def _sorted(self) -> list[tuple[UUID, Message]]:
         noted, self._noted = self._noted, deque(maxlen=MOST_UNSORTED)
-        by_peer: dict[UUID, deque[Message]] = {}
+        by_peer: dict[UUID, deque[Noted]] = {}
         for number, one in enumerate(noted, 1):
             for peer_id in self._peers_of(one[2]):
-                by_peer.setdefault(peer_id, deque(maxlen=MOST_PER_FLUSH)).append(self._message(one))
+                by_peer.setdefault(peer_id, deque(maxlen=MOST_PER_FLUSH)).append(one)
             if number % SORTED_AT_ONCE == 0:
                 await asyncio.sleep(0)
-        return [(peer_id, message) for peer_id, messages in by_peer.items() for message in messages]
+        return [(peer_id, self._message(one)) for peer_id, kept in by_peer.items() for one in kept]
 
     def _peers_of(self, data: bytes) -> set[UUID]:
         found = concerned(data, self._traced, self._served)

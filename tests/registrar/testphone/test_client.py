@@ -154,6 +154,7 @@ async def test_no_answer_is_told_as_that(
     steps = [step async for step in try_credentials(plan, PASSWORD)]
     assert outline(steps)[1:] == [("challenge", "failed", ""), ("result", "failed", "")]
     assert f"does not answer at {settings.SIP_BIND}" in steps[1].words
+    assert "could not be tried" in steps[2].words
 
 
 async def test_a_test_broken_off_signs_off(tried: Tried, peer: Peer, actor: Actor) -> None:

@@ -49,6 +49,14 @@ class Line(asyncio.DatagramProtocol):
         self._branch = ""
         self._answer: asyncio.Future[Reply] | None = None
 
+    @classmethod
+    async def open(cls, server: tuple[str, int]) -> "Line":
+        """Raises OSError."""
+        loop = asyncio.get_running_loop()
+        line = cls(loop.time() + WHOLE_TEST_S)
+        line.transport, _ = await loop.create_datagram_endpoint(lambda: line, remote_addr=server)
+        return line
+
     def datagram_received(self, data: bytes, addr: object) -> None:
         reply = read_reply(data, self._branch)
         if reply is not None and self._answer is not None and not self._answer.done():
@@ -75,17 +83,20 @@ class Line(asyncio.DatagramProtocol):
 
 async def try_credentials(plan: Plan, password: str) -> AsyncIterator[Step]:
     """Each step when it is done, the result last. One test at a time for each peer."""
+    where = format_address(plan.server)
     async with turn(plan.peer_id) as is_ours:
         if not is_ours:
             words = "A test of this device is running already. Wait for its end."
             yield Step(Stage.RESULT, StepState.FAILED, words)
             return
-        where = format_address(plan.server)
+        try:
+            line = await Line.open(plan.server)
+        except OSError as error:
+            yield Step(
+                Stage.ADDRESS, StepState.FAILED, f"This machine has no way to {where}: {error.strerror}."
+            )
+            return
         yield Step(Stage.ADDRESS, StepState.OK, f"The SIP server is asked at {where}, over UDP.")
-        loop = asyncio.get_running_loop()
-        line = Line(loop.time() + WHOLE_TEST_S)
-        transport, _ = await loop.create_datagram_endpoint(lambda: line, remote_addr=plan.server)
-        line.transport = transport
         test = Test(plan, password, line)
         try:
             async for step in test.steps():

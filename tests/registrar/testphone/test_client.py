@@ -157,6 +157,15 @@ async def test_no_answer_is_told_as_that(
     assert "could not be tried" in steps[2].words
 
 
+async def test_an_address_this_machine_cannot_reach_is_said(
+    peer: Peer, actor: Actor, settings: LazySettings
+) -> None:
+    settings.SIP_BIND = "255.255.255.255:5060"  # needs a socket that may broadcast
+    plan = await sync_to_async(credentials_test)(peer=peer, actor=actor)
+    steps = [step async for step in try_credentials(plan, PASSWORD)]
+    assert outline(steps) == [("address", "failed", "")]
+
+
 async def test_a_test_broken_off_signs_off(tried: Tried, peer: Peer, actor: Actor) -> None:
     await tried(peer, PASSWORD)  # the server is there
     plan = await sync_to_async(credentials_test)(peer=peer, actor=actor)

@@ -194,7 +194,7 @@ def server(django_db_setup: None) -> Iterator[Address]:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
-    with sip_server(("0.0.0.0", port), 2):
+    with sip_server(("0.0.0.0", port), 1):  # one: when it has written something, all of it knows
         yield "127.0.0.1", port
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.http import HttpRequest, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
-from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
+from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
 from apps.console.access import actor_of, admin_required
@@ -43,7 +43,6 @@ def try_out(request: HttpRequest, peer_id: UUID) -> HttpResponseBase:
     )
 
 
-@sensitive_variables("password")
 async def _stream(page: str, plan: Plan, password: str) -> AsyncIterator[str]:
     before, _, after = page.partition(STEPS_HERE)
     yield before

@@ -29,7 +29,7 @@ async def test_each_step_is_sent_when_it_is_done(
             reverse("console:credentials_test", args=[ann.peer.pk]), {"password": "s3cret-typed"}
         )
         assert isinstance(answer, StreamingHttpResponse)
-        pieces = [piece.decode() async for piece in answer]  # type: ignore[union-attr]
+        pieces = [piece.decode() async for piece in answer]
 
     assert "<h1" in pieces[0]
     assert [piece.split('data-stage="')[1].split('"')[0] for piece in pieces[1:-1]] == [

@@ -31,7 +31,9 @@ class TracedMessageSerializer(serializers.Serializer[TracedMessage]):
         [(way.value, way.value) for way in Direction],
         help_text="in: from the phone; out: from the registrar.",
     )
-    source = serializers.CharField(help_text="address:port, an IPv6 address in brackets.")
+    source = serializers.CharField(  # type: ignore[assignment]  # DRF takes declared fields off the class
+        help_text="address:port, an IPv6 address in brackets."
+    )
     destination = serializers.CharField()
     transport = serializers.CharField()
     size = serializers.IntegerField(help_text=f"Bytes on the wire; the first {MOST_BYTES} are kept.")

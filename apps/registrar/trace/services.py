@@ -8,6 +8,7 @@ from django.db import connection, transaction
 
 from apps.extensions.audit import Actor, record
 from apps.extensions.models import Peer
+from apps.extensions.notices import notify_directory_changed
 from apps.registrar.selectors import database_now
 from apps.registrar.trace import sql
 from apps.registrar.trace.models import Trace, TracedMessage
@@ -32,6 +33,7 @@ def trace_start(*, peer: Peer, actor: Actor, minutes: int = DEFAULT_MIN) -> Trac
     running = Trace.objects.filter(until__gt=now)
     until = now + dt.timedelta(minutes=minutes)
     record(actor, "trace_start", peer, {"minutes": minutes})
+    notify_directory_changed([peer.pk])
     if running.filter(pk=peer.pk).update(until=until):
         return Trace.objects.get(pk=peer.pk)
     if running.count() >= MOST_TRACES:
@@ -50,4 +52,5 @@ def trace_stop(*, peer: Peer, actor: Actor) -> bool:
     if not Trace.objects.filter(pk=peer.pk, until__gt=now).update(until=now):
         return False
     record(actor, "trace_stop", peer)
+    notify_directory_changed([peer.pk])
     return True

@@ -14,6 +14,7 @@ from apps.api.views.lookup import LookupView
 from apps.api.views.peers import CredentialViewSet, PeerViewSet
 from apps.api.views.registrations import EventViewSet, RegistrationViewSet
 from apps.api.views.subscriptions import SubscriptionViewSet
+from apps.api.views.traces import TracedMessageViewSet, TraceViewSet
 from apps.api.views.trunks import IpAddressViewSet, TrunkViewSet
 
 router = SimpleRouter()
@@ -45,6 +46,14 @@ v1 = [
         rf"{PEER}/credentials/rotate/?$",
         CredentialViewSet.as_view({"post": "rotate"}),
         name="credential-rotate",
+    ),
+    re_path(
+        rf"{PEER}/trace/?$",
+        TraceViewSet.as_view({"get": "retrieve", "post": "create", "delete": "destroy"}),
+        name="trace",
+    ),
+    re_path(
+        rf"{PEER}/trace/messages/?$", TracedMessageViewSet.as_view({"get": "list"}), name="trace-messages"
     ),
     re_path(
         rf"{TRUNK}/ip_addresses/?$",

@@ -41,7 +41,7 @@ def create(request: HttpRequest, extension_id: UUID) -> HttpResponse:
 @admin_required
 def rotate(request: HttpRequest, peer_id: UUID) -> HttpResponse:
     """A new password. The form names the one it replaces, so a form sent twice replaces it once."""
-    peer = _device(peer_id)
+    peer = device_or_404(peer_id)
     current = _current_credential(peer)
     form = RotateForm(posted(request), initial={"credential": current.pk if current else None})
     if form.is_valid():
@@ -62,7 +62,7 @@ def rotate(request: HttpRequest, peer_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_required
 def edit(request: HttpRequest, peer_id: UUID) -> HttpResponse:
-    peer = _device(peer_id)
+    peer = device_or_404(peer_id)
     form = DeviceEditForm(posted(request), initial={name: getattr(peer, name) for name in EDITED})
     saved = form.apply(lambda: peer_update(peer=peer, actor=actor_of(request), **form.cleaned_data))
     if saved:
@@ -75,7 +75,7 @@ def edit(request: HttpRequest, peer_id: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_required
 def delete(request: HttpRequest, peer_id: UUID) -> HttpResponse:
-    peer = _device(peer_id)
+    peer = device_or_404(peer_id)
     if request.method == "POST":
         name, extension_id = peer.name, peer.extension_id
         peer_delete(peer=peer, actor=actor_of(request))
@@ -85,7 +85,7 @@ def delete(request: HttpRequest, peer_id: UUID) -> HttpResponse:
     return render(request, "console/extensions/device_delete.html", context)
 
 
-def _device(peer_id: UUID) -> Peer:
+def device_or_404(peer_id: UUID) -> Peer:
     devices = Peer.objects.filter(kind=PeerKind.DEVICE).select_related("domain", "extension__domain")
     return get_object_or_404(devices, pk=peer_id)
 

@@ -25,7 +25,7 @@ from apps.console.extension_queries import (
     rows_by_extension,
 )
 from apps.console.extension_state import ExtensionLine, extension_line, extension_sentence
-from apps.console.forms import ExtensionCreateForm, ExtensionEditForm, posted
+from apps.console.forms import ExtensionCreateForm, ExtensionEditForm, TraceForm, posted
 from apps.console.list_query import PAGE_SIZE, search_of
 from apps.console.secrets_page import handover_page
 from apps.console.timeline_strip import strip
@@ -37,6 +37,7 @@ from apps.extensions.services import NewPeer, extension_create, peer_create
 from apps.registrar import selectors
 from apps.registrar.regevent.selectors import subscriptions_of_extension
 from apps.registrar.services import extension_delete, extension_update
+from apps.registrar.trace.selectors import trace_statuses
 
 RECENT_EVENTS: Final = 25
 SPAN_WORDS: Final = (("24h", "24 hours"), ("7d", "7 days"))
@@ -81,6 +82,8 @@ def show(request: HttpRequest, extension_id: UUID) -> HttpResponse:
             extension_id=extension.pk, kinds=kinds_named(kind), limit=RECENT_EVENTS
         ),
         "subscriptions": list(subscriptions_of_extension(extension).order_by("aor", "subscription_id")),
+        "traces": trace_statuses([row.peer.pk for row in rows]),
+        "trace_form": TraceForm(),
         "now": selectors.database_now(),
     }
     return render(request, "console/extensions/show.html", context)

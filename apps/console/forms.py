@@ -25,6 +25,8 @@ OVERLAPS: Final = (
     (7 * 86_400, "Stay valid for 7 days"),
 )
 
+TRACE_MINUTES: Final = ((5, "5 min"), (30, "30 min"), (120, "2 h"), (480, "8 h"), (1440, "24 h"))
+
 
 def posted(request: HttpRequest) -> QueryDict | None:
     """What a form is bound to: nothing while it is only shown."""
@@ -178,6 +180,19 @@ class RotateForm(PasswordChoice):
     @property
     def overlap(self) -> dt.timedelta:
         return dt.timedelta(seconds=int(self.cleaned_data["overlap_s"]))
+
+
+class TraceForm(ServiceForm):
+    minutes = forms.TypedChoiceField(label="Record for", choices=TRACE_MINUTES, coerce=int, initial=30)
+
+
+class CredentialsTestForm(ServiceForm):
+    password = forms.CharField(
+        strip=False,
+        max_length=1024,
+        help_text="It is used for this one test and kept nowhere.",
+        widget=forms.PasswordInput(attrs={"autocomplete": "off", "spellcheck": "false", "autofocus": True}),
+    )
 
 
 class TrunkCreateForm(ServiceForm):

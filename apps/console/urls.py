@@ -3,6 +3,7 @@
 from django.urls import path
 
 from apps.console import (
+    credentials_test,
     devices,
     events,
     extensions,
@@ -11,6 +12,7 @@ from apps.console import (
     session,
     settings_page,
     sites,
+    traces,
     trunks,
 )
 
@@ -30,6 +32,12 @@ urlpatterns = [
     path("devices/<uuid:peer_id>/password/", devices.rotate, name="device_rotate"),
     path("devices/<uuid:peer_id>/edit/", devices.edit, name="device_edit"),
     path("devices/<uuid:peer_id>/delete/", devices.delete, name="device_delete"),
+    path("devices/<uuid:peer_id>/test/", credentials_test.try_out, name="credentials_test"),
+    path("devices/<uuid:peer_id>/trace/", traces.show, name="trace"),
+    path("devices/<uuid:peer_id>/trace/start/", traces.start, name="trace_start"),
+    path("devices/<uuid:peer_id>/trace/stop/", traces.stop, name="trace_stop"),
+    path("devices/<uuid:peer_id>/trace/messages.txt", traces.text, name="trace_text"),
+    path("devices/<uuid:peer_id>/trace/messages.pcap", traces.capture, name="trace_capture"),
     path("trunks/", trunks.index, name="trunks"),
     path("trunks/new/", trunks.create, name="trunk_create"),
     path("trunks/<uuid:trunk_id>/", trunks.show, name="trunk"),

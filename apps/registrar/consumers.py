@@ -24,6 +24,7 @@ from apps.registrar.regevent.sender import NotifySender
 from apps.registrar.regevent.store import NotifyQueue
 from apps.registrar.rounds import DATABASE_TROUBLE
 from apps.registrar.store import Store
+from apps.registrar.trace.recorder import Recorder
 from apps.registrar.worker import WEB_SOCKETS, WorkerTasks
 from apps.sip.uri import format_host
 from apps.sipserver.events import SipScope
@@ -85,8 +86,9 @@ class RegistrarConsumer(AsyncConsumer):
             gruu_key(settings.SECRET_KEY),
         )
         own_hosts = frozenset({host, settings.SIP_PUBLIC_HOST} - WILDCARDS - {""})
-        self.notifies = NotifySender(self.store.pool, queue, self.send, scope["worker"], datagrams=bool(host))
         known_as = (host if host and host not in WILDCARDS else settings.SIP_PUBLIC_HOST or "", port)
+        self.recorder = Recorder(self.store, known_as)
+        self.notifies = NotifySender(self.store.pool, queue, self.send, scope["worker"], datagrams=bool(host))
         self.processor = BatchProcessor(
             self.store,
             chance,
@@ -97,10 +99,18 @@ class RegistrarConsumer(AsyncConsumer):
             self.tasks.sightings,
         )
         self.tasks.start()
+        self.recorder.start()
         self.notifies.start()
         self._has_started = True
 
+    async def send(self, message: dict[str, Any]) -> None:
+        if self.recorder.is_on:
+            self.recorder.sent(message["datagrams"])
+        await super().send(message)
+
     async def sip_datagrams(self, event: dict[str, Any]) -> None:
+        if self.recorder.is_on:
+            self.recorder.received(event["datagrams"])
         answers = await self.processor.answers(event["datagrams"])
         if answers:
             await self.send({"type": "sip.send", "datagrams": answers})
@@ -113,11 +123,11 @@ class RegistrarConsumer(AsyncConsumer):
         self.tasks.flows_closed(event["flows"])
 
     async def sip_shutdown(self, event: dict[str, Any]) -> None:
-        await asyncio.gather(self.notifies.stop(), self.tasks.stop())
+        await asyncio.gather(self.notifies.stop(), self.tasks.stop(), self.recorder.stop())
         await self.store.close()
         raise StopConsumer
 
     async def _abandon(self) -> None:
         if self._has_started:
-            await asyncio.gather(self.notifies.stop(), self.tasks.abandon())
+            await asyncio.gather(self.notifies.stop(), self.tasks.abandon(), self.recorder.stop())
             await self.store.close()

@@ -244,3 +244,4 @@ class WorkerHeartbeat(models.Model):
 
 
 from apps.registrar.regevent.models import PendingNotify, RegSubscription  # noqa: E402, F401 - Django looks here
+from apps.registrar.trace.models import Trace, TracedMessage  # noqa: E402, F401 - as above

@@ -247,6 +247,9 @@ DELETE_OLD_HEARTBEATS: Final = """
 DELETE FROM registrar_workerheartbeat WHERE seen_at < clock_timestamp() - interval '1 hour'
 """
 
+# Held by its connection, until that ends.
+TAKE_TURN: Final = "SELECT pg_try_advisory_lock(hashtextextended(%(name)s, 0))"
+
 NOTIFY: Final = "SELECT pg_notify(%(channel)s, %(payload)s)"
 
 

@@ -174,6 +174,11 @@ class Store:
         async with self.pool.connection() as connection:
             await connection.execute(statement, params)
 
+    async def fetch(self, statement: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        """The rows of one of sql.py's statements."""
+        async with self.pool.connection() as connection:
+            return await (await connection.execute(statement, params)).fetchall()
+
     def opened(self, credentials: list[KeptHa1s]) -> OpenedHa1s:
         return OpenedHa1s(self.ha1_keys, credentials, self._tell)
 

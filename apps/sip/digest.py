@@ -71,6 +71,17 @@ class ForeignClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class Challenge:
+    """One WWW-Authenticate line that we can answer (RFC 7616 §3.3). has_qop: it offers qop "auth"."""
+
+    realm: str
+    nonce: str
+    algorithm: Algorithm
+    stale: bool
+    has_qop: bool
+
+
+@dataclass(frozen=True, slots=True)
 class AuthorizationFault:
     """Digest credentials that break their grammar (400); ``why`` is a short machine code."""
 
@@ -137,6 +148,45 @@ def www_authenticate(realm: str, nonce: str, algorithm: Algorithm, stale: bool) 
     return (
         f'Digest realm={_quote(realm)}, nonce={_quote(nonce)}, algorithm={algorithm}, qop="auth"{stale_part}'
     )
+
+
+def parse_challenge(value: str) -> Challenge | None:
+    """None for another scheme, an algorithm we cannot compute, or what breaks the grammar."""
+    scheme = _SCHEME.match(value)
+    params = _auth_params(value[scheme.end() :]) if scheme else None
+    if not isinstance(params, dict) or not params.get("nonce"):
+        return None
+    algorithm = _ALGORITHMS.get(params.get("algorithm", Algorithm.MD5).lower())
+    if algorithm is None:
+        return None
+    offered = [token.strip(" \t").lower() for token in params.get("qop", "").split(",")]
+    return Challenge(
+        realm=_unescaped(params.get("realm", "")),
+        nonce=params["nonce"],
+        algorithm=algorithm,
+        stale=params.get("stale", "").lower() == "true",
+        has_qop="auth" in offered,
+    )
+
+
+def authorization(credentials: DigestCredentials, ha1: str, method: str) -> str:
+    """The value of an Authorization header with these credentials and their right response (RFC 7616 §3.4)."""
+    quoted = {
+        "username": credentials.username,
+        "realm": credentials.realm,
+        "nonce": credentials.nonce,
+        "uri": credentials.uri,
+        "response": expected_response(credentials, ha1, method),
+    }
+    parts = [f"{name}={_quote(text)}" for name, text in quoted.items()]
+    parts.append(f"algorithm={credentials.algorithm}")
+    if credentials.qop is not None:
+        parts += [
+            f"cnonce={_quote(credentials.cnonce)}",
+            f"qop={credentials.qop}",
+            f"nc={credentials.nc:08x}",
+        ]
+    return f"Digest {', '.join(parts)}"
 
 
 def authentication_info(next_nonce: str) -> str:

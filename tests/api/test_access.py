@@ -24,6 +24,7 @@ BODIES: dict[str, dict[str, object]] = {
     "/api/v1/peers/": {"extension": "1001", "name": "desk", "password": "k8-Fuchsbau-71"},
     "/api/v1/peers/{peer}/": {"max_contacts": 2},
     "/api/v1/peers/{peer}/credentials/rotate/": {"password": "k8-Fuchsbau-73"},
+    "/api/v1/peers/{peer}/trace/": {"minutes": 30},
     "/api/v1/trunks/": {"name": "second"},
     "/api/v1/trunks/{trunk}/": {"enabled": False},
     "/api/v1/trunks/{trunk}/ip_addresses/": {"ip_address": "203.0.113.8"},
@@ -119,7 +120,7 @@ def _facts() -> Iterator[object]:
 
 
 def test_the_table_has_every_operation() -> None:
-    assert len(OPERATIONS) == 30
+    assert len(OPERATIONS) == 40
     assert {path for path, method in WRITES if method != "delete"} == set(BODIES)
 
 

@@ -27,6 +27,7 @@ READ = {
     "events",
     "sites",
     "settings",
+    "trace",
 }
 OWN = {"password"}
 ROUTES = sorted(str(pattern.name) for pattern in urlpatterns)

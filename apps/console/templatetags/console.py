@@ -75,6 +75,12 @@ def user_agent(row: RegistrationRow) -> str:
 
 
 @register.filter
+def of(values: Mapping[Any, Any], key: object) -> Any:
+    """The value of that key, None without one: a template has no words for it."""
+    return values.get(key)
+
+
+@register.filter
 def event_sentence(event: RegistrationEvent) -> str:
     return event_words.sentence(event)
 

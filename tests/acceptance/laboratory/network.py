@@ -147,7 +147,8 @@ class LabPhone:
                 self.transport.sendto(data, self.server)
                 done, _ = await asyncio.wait([future], timeout=pause)
                 if done:
-                    return future.result()
+                    reply: Reply = future.result()
+                    return reply
         finally:
             del self.waiting[key]
         return None

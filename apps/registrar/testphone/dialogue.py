@@ -1,0 +1,132 @@
+"""What the test phone says and hears: REGISTERs as bytes, answers as values (RFC 3261 §10.2, §22.2). Pure.
+
+Must not decide what comes next. The clear password lives in a Caller, which is made for one test and shows nowhere.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from apps.sip.contact import ContactError, Star, parse_contacts
+from apps.sip.digest import Challenge, DigestCredentials, authorization, ha1, parse_challenge
+from apps.sip.headers import read_head
+from apps.sip.params import FieldError, bounded_int, is_digits
+from apps.sip.uri import format_host
+from apps.sip.via import parse_via
+
+USER_AGENT: Final = "Registrar Admin test phone"
+_MOST_SECONDS: Final = 2**32 - 1
+
+
+@dataclass(slots=True)
+class Caller:
+    """The phone's side of the talk. call_id, tag and cnonce are chance, given from outside; local is where its
+    socket is."""
+
+    username: str
+    password: str = field(repr=False)
+    address_user: str
+    domain: str
+    local: tuple[str, int]
+    call_id: str
+    tag: str
+    cnonce: str
+    cseq: int = 0
+    challenge: Challenge | None = None
+    nonce_count: int = 0
+
+    def register(self, branch: str, *, contact_expires_s: int | None = None) -> bytes:
+        """One more REGISTER, with credentials once there is a challenge; without an expiry it has no Contact and
+        only asks."""
+        self.cseq += 1
+        host, port = format_host(self.local[0]), self.local[1]
+        address, uri = (
+            f"<sip:{self.address_user}@{format_host(self.domain)}>",
+            f"sip:{format_host(self.domain)}",
+        )
+        lines = [
+            f"REGISTER {uri} SIP/2.0",
+            f"Via: SIP/2.0/UDP {host}:{port};rport;branch={branch}",
+            "Max-Forwards: 70",
+            f"From: {address};tag={self.tag}",
+            f"To: {address}",
+            f"Call-ID: {self.call_id}",
+            f"CSeq: {self.cseq} REGISTER",
+            f"User-Agent: {USER_AGENT}",
+        ]
+        if contact_expires_s is not None:
+            # The last to ring, for the moment it is there.
+            lines.append(f"Contact: <sip:{self.address_user}@{host}:{port}>;q=0;expires={contact_expires_s}")
+        if self.challenge is not None:
+            lines.append(f"Authorization: {self._authorization(self.challenge, uri)}")
+        return ("\r\n".join([*lines, "Content-Length: 0"]) + "\r\n\r\n").encode()
+
+    def answer_to(self, challenge: Challenge) -> None:
+        """From now on with credentials under this nonce."""
+        self.challenge = challenge
+        self.nonce_count = 0
+
+    def _authorization(self, challenge: Challenge, uri: str) -> str:
+        self.nonce_count += 1
+        credentials = DigestCredentials(
+            username=self.username,
+            realm=challenge.realm,
+            nonce=challenge.nonce,
+            uri=uri,
+            response="",
+            algorithm=challenge.algorithm,
+            cnonce=self.cnonce,
+            nc=self.nonce_count,
+            qop="auth" if challenge.has_qop else None,
+        )
+        secret = ha1(challenge.algorithm, self.username, challenge.realm, self.password)
+        return authorization(credentials, secret, "REGISTER")
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A final answer. contact_expires_s: (URI, seconds granted) of each contact it lists."""
+
+    status: int
+    phrase: str
+    challenges: tuple[Challenge, ...] = ()
+    contacts: tuple[tuple[str, int | None], ...] = ()
+    min_expires_s: int | None = None
+
+    @property
+    def words(self) -> str:
+        return f"{self.status} {self.phrase}".strip()
+
+
+def read_reply(data: bytes, branch: str) -> Reply | None:
+    """The final answer to the request of this branch; None for anything else."""
+    head = read_head(data.partition(b"\r\n\r\n")[0])
+    version, _, rest = head.start_line.partition(" ")
+    status, _, phrase = rest.partition(" ")
+    if version.upper() != "SIP/2.0" or len(status) != 3 or not is_digits(status) or int(status) < 200:
+        return None
+    if _branch([value for name, value in head.fields if name == "via"]) != branch:
+        return None
+    challenges = [parse_challenge(value) for name, value in head.fields if name == "www-authenticate"]
+    least = next((value for name, value in head.fields if name == "min-expires"), "")
+    return Reply(
+        status=int(status),
+        phrase=phrase[:64],
+        challenges=tuple([challenge for challenge in challenges if challenge is not None]),
+        contacts=_contacts([value for name, value in head.fields if name == "contact"]),
+        min_expires_s=bounded_int(least, _MOST_SECONDS) if is_digits(least) else None,
+    )
+
+
+def _branch(vias: list[str]) -> str | None:
+    try:
+        return parse_via(vias[0]).branch
+    except (IndexError, FieldError):
+        return None
+
+
+def _contacts(values: list[str]) -> tuple[tuple[str, int | None], ...]:
+    try:
+        contacts = parse_contacts(values)
+    except ContactError:
+        return ()
+    return () if isinstance(contacts, Star) else tuple([(one.uri_text, one.expires_s) for one in contacts])

@@ -15,7 +15,16 @@ from apps.extensions.models import Credential, Extension, Peer, PeerKind
 from apps.extensions.services import credential_rotate, peer_create
 from apps.registrar.services import peer_delete, peer_update
 
-EDITED = ("enabled", "max_contacts", "when_full", "min_expires_s", "max_expires_s", "accepts_no_qop")
+EDITED = (
+    "enabled",
+    "max_contacts",
+    "when_full",
+    "min_expires_s",
+    "max_expires_s",
+    "qualify",
+    "qualify_interval_s",
+    "accepts_no_qop",
+)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

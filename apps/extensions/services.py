@@ -38,7 +38,16 @@ UNSHOWABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
 WIDEST_UNCONFIRMED: Final = {4: 24, 6: 48}
 EXTENSION_FIELDS: Final = frozenset({"display_name", "enabled"})
 PEER_FIELDS: Final = frozenset(
-    {"enabled", "max_contacts", "when_full", "min_expires_s", "max_expires_s", "accepts_no_qop"}
+    {
+        "enabled",
+        "max_contacts",
+        "when_full",
+        "min_expires_s",
+        "max_expires_s",
+        "accepts_no_qop",
+        "qualify",
+        "qualify_interval_s",
+    }
 )
 DOMAIN_FIELDS: Final = frozenset(
     {

@@ -69,6 +69,12 @@ class Received:
     def flow(self) -> str | None:
         return self.origin.flow if isinstance(self.origin, Origin) else None
 
+    @property
+    def local(self) -> str | None:
+        """The address of ours it came to, in hex digits; None where there is but one."""
+        local = self.origin.local if isinstance(self.origin, Origin) else None
+        return None if local is None else local.hex()
+
 
 @dataclass(frozen=True, slots=True)
 class Claimant:
@@ -101,7 +107,8 @@ class Chance:
 
 class BatchProcessor:
     """Turns datagrams into answers over a Store. `changed` hears the peers of each commit, `notified` that it queued
-    NOTIFYs. No contact may point at `own_hosts`. `server` is where subscribers find us, ("", 0) by our domain."""
+    NOTIFYs. No contact may point at `own_hosts`. `server` is where subscribers find us, ("", 0) by our domain;
+    `socket` is the name of the UDP socket we hear."""
 
     def __init__(
         self,
@@ -111,10 +118,12 @@ class BatchProcessor:
         own_hosts: frozenset[str] = frozenset(),
         notified: Callable[[], None] = lambda: None,
         server: Address = ("", 0),
+        socket: str = "",
     ) -> None:
         self.own_hosts = own_hosts
         self.notified = notified
         self.server = server
+        self.socket = socket
         self.store = store
         self.chance = chance
         self.changed = changed
@@ -297,6 +306,8 @@ class _Deciding:
                 source=claimant.received.source,
                 transport=claimant.received.transport,
                 flow=claimant.received.flow,
+                server="" if claimant.received.flow else self.processor.socket,
+                local=claimant.received.local,
                 now=self.now,
                 new_id=self.processor.chance.new_id,
                 gruu_key=self.processor.chance.gruu_key,

@@ -191,6 +191,8 @@ class Change:
             flow=registration.flow,
             pub_gruu=pub_gruu,
             temp_gruu=temp_gruu,
+            server=registration.server,
+            local=registration.local,
         )
 
     def _gruus(self, contact: Contact) -> tuple[str | None, str | None]:
@@ -234,6 +236,8 @@ def _refuse_other_change(known: StoredBinding, refreshed: StoredBinding) -> None
         refreshed_at=known.refreshed_at,
         expires_at=known.expires_at,
         refresh_count=known.refresh_count,
+        server=known.server,
+        local=known.local,
     )
     if same != known:
         raise Refused(outcomes.CSEQ_OUT_OF_ORDER)

@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import logging
 import secrets
+import socket
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +17,9 @@ from django.conf import settings
 
 from apps.registrar.batches import BatchProcessor, Chance
 from apps.registrar.gruu import gruu_key
+from apps.registrar.qualify.options import qualify_key
+from apps.registrar.qualify.prober import Prober
+from apps.registrar.qualify.store import Reach
 from apps.registrar.regevent.notify import notify_key
 from apps.registrar.regevent.replies import read_replies
 from apps.registrar.regevent.sender import NotifySender
@@ -43,6 +47,12 @@ def scope_worker(scope: Any) -> str:
     return str(scope["worker"])
 
 
+def socket_name(scope: Any) -> str:
+    """The UDP socket's, the same for all workers that share it and after a restart; empty without one."""
+    host, port = scope_server(scope)
+    return f"{socket.gethostname()} {format_host(host)}:{port}" if host else ""
+
+
 class RegistrarConsumer(AsyncConsumer):
     # No such layer: one queue less, and no Redis connection per worker.
     channel_layer_alias = ""
@@ -55,11 +65,12 @@ class RegistrarConsumer(AsyncConsumer):
         """Waits for the database: until it is there, no datagram is taken and nothing false is answered."""
         host, port = scope_server(self.scope)
         bind = f"{format_host(host)}:{port}" if host else WEB_SOCKETS
+        name = socket_name(self.scope)
         queue = NotifyQueue(notify_key(settings.SECRET_KEY), uuid4)
         delay_s = 0.1
         while True:
             self.store = Store(settings.DATABASE_URL, queue)
-            self.tasks = WorkerTasks(self.store, scope_worker(self.scope), bind)
+            self.tasks = WorkerTasks(self.store, scope_worker(self.scope), bind, name)
             try:
                 await self.store.open()
                 # Before the first binding: a flow whose worker does not beat counts as closed.
@@ -85,12 +96,22 @@ class RegistrarConsumer(AsyncConsumer):
         )
         known_as = (host if host and host not in WILDCARDS else settings.SIP_PUBLIC_HOST or "", port)
         self.processor = BatchProcessor(
-            self.store, chance, self.tasks.changed, own_hosts, self.notifies.wake, known_as
+            self.store, chance, self.tasks.changed, own_hosts, self.notifies.wake, known_as, name
+        )
+        self.prober = Prober(
+            self.store.pool,
+            Reach(name, scope_worker(self.scope)),
+            qualify_key(settings.SECRET_KEY),
+            self.send,
+            self.tasks.changed,
+            known_as,
         )
         self.tasks.start()
         self.notifies.start()
+        self.prober.start()
 
     async def sip_datagrams(self, event: dict[str, Any]) -> None:
+        self.prober.hear(event["datagrams"])  # first, for it tells the time
         answers = await self.processor.answers(event["datagrams"])
         if answers:
             await self.send({"type": "sip.send", "datagrams": answers})
@@ -103,6 +124,6 @@ class RegistrarConsumer(AsyncConsumer):
         self.tasks.flows_closed(event["flows"])
 
     async def sip_shutdown(self, event: dict[str, Any]) -> None:
-        await asyncio.gather(self.notifies.stop(), self.tasks.stop())
+        await asyncio.gather(self.prober.stop(), self.notifies.stop(), self.tasks.stop())
         await self.store.close()
         raise StopConsumer

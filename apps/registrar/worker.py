@@ -31,11 +31,13 @@ WEB_SOCKETS: Final = "websocket"
 
 
 class WorkerTasks:
-    """`worker` is the first part of its flows' names; `bind` is shown to people."""
+    """`worker` is the first part of its flows' names; `bind` is shown to people; `server` names the UDP socket it
+    shares, if it has one."""
 
-    def __init__(self, store: Store, worker: str, bind: str) -> None:
+    def __init__(self, store: Store, worker: str, bind: str, server: str = "") -> None:
         self.store = store
         self.bind = bind
+        self.server = server
         self.id = worker
         self._beating_since_s: float | None = None
         self._closed_flows: set[str] = set()
@@ -75,7 +77,7 @@ class WorkerTasks:
         """Say that this worker lives. Raises DATABASE_TROUBLE."""
         clock = asyncio.get_running_loop().time
         since_s, self._beating_since_s = self._beating_since_s, None
-        await self.store.execute(sql.BEAT, {"id": self.id, "bind": self.bind})
+        await self.store.execute(sql.BEAT, {"id": self.id, "bind": self.bind, "server": self.server})
         self._beating_since_s = clock() if since_s is None else since_s
 
     async def _sweep(self) -> None:

@@ -94,14 +94,13 @@ class Prober:
         if now_s - since_s > TICK_S + STOOD_STILL_S:
             self._under_way.clear()
         due = self._turns(now_s + self._ahead_s)
-        answers, self._answers = self._answers, {}
         lost = [(one.binding_id, one.number) for one in self._under_way.take_lost(now_s)]
         repeats = self._under_way.to_repeat(now_s)
-        if not (due or answers or lost or repeats):
+        if not (due or self._answers or lost or repeats):
             return
         try:
             async with self.pool.connection() as connection:
-                await self._record(connection, answers, lost)
+                await self._record(connection, lost)
                 again = await self._to_send_again(connection, repeats) if repeats else []
                 claimed = await store.claim(connection, self.reach, due) if due else []
         except DATABASE_TROUBLE:
@@ -113,12 +112,8 @@ class Prober:
         since_s, self._looked_until_s = self._looked_until_s, database_s
         return self._schedule.due(since_s, database_s)
 
-    async def _record(
-        self,
-        connection: AnyConnection,
-        answers: dict[UUID, ProbeAnswer],
-        lost: list[tuple[UUID, int]],
-    ) -> None:
+    async def _record(self, connection: AnyConnection, lost: list[tuple[UUID, int]]) -> None:
+        answers, self._answers = self._answers, {}
         if not (answers or lost):
             return
         try:

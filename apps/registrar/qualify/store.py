@@ -85,7 +85,6 @@ async def tidy(connection: AnyConnection) -> None:
 
 
 def _claimed(row: tuple[Any, ...]) -> Claimed:
-    binding_id, number, interval_s, slow, contact, aor, path, *way = row
-    *address, local = way
-    target = Target(contact, aor, Way(*address, None if local is None else bytes(local)), path)
-    return Claimed(binding_id, number, interval_s, slow, target)
+    binding_id, number, interval_s, slow, contact, aor, path, host, port, transport, flow, local = row
+    way = Way(host, port, transport, flow, None if local is None else bytes(local))
+    return Claimed(binding_id, number, interval_s, slow, Target(contact, aor, way, path))

@@ -9,12 +9,13 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
 
-from apps.extensions.models import Peer
+from apps.extensions.models import Extension, Peer
 from apps.extensions.services import NewPeer
 from apps.registrar.models import Binding, Probe, RegistrationEvent
 from apps.registrar.qualify.prober import Prober
 from apps.registrar.qualify.schedule import Schedule
 from apps.registrar.qualify.store import Reach, claim
+from apps.registrar.rounds import DATABASE_TROUBLE
 from apps.registrar.store import Store
 from apps.sipserver.events import Datagram, Origin
 from tests.registrar.conftest import url_of_test_database
@@ -135,7 +136,7 @@ async def test_the_smoothed_round_trip_takes_in_an_eighth_of_each(worker: Worker
         (probe,) = await worker.turn(binding)
         await worker.answer(probe, after_s=rtt_s)
     row = await Probe.objects.aget()
-    assert (row.rtt_ms, row.rtt_avg_ms) == (pytest.approx(20, abs=0.01), pytest.approx(90, abs=0.01))
+    assert [row.rtt_ms, row.rtt_avg_ms] == pytest.approx([20, 90], abs=0.01)
     assert len(worker.changed) == 1
 
 
@@ -206,10 +207,7 @@ async def test_a_long_round_trip_is_measured_before_the_first_repeat_and_called_
     assert await events() == []
 
 
-async def test_two_workers_never_send_the_same_probe(
-    store: Store, peer: Peer, extension_1001: NewPeer
-) -> None:
-    await sync_to_async(lambda: Peer.objects.update(max_contacts=20))()
+async def test_two_workers_never_send_the_same_probe(store: Store, peer: Peer) -> None:
     ids = [await sync_to_async(bind)(peer, number) for number in range(1, 41)]
     reach = Reach(SERVER, "w")
     async with store.pool.connection() as one, store.pool.connection() as other:
@@ -281,7 +279,7 @@ async def test_a_binding_that_is_over_is_not_probed(worker: Worker, peer: Peer, 
 
 
 async def test_the_phones_of_a_disabled_extension_are_not_probed(worker: Worker, binding: UUID) -> None:
-    await sync_to_async(lambda: Peer.objects.get().extension.__class__.objects.update(enabled=False))()
+    await Extension.objects.aupdate(enabled=False)
     assert await worker.turn(binding) == []
 
 
@@ -310,6 +308,32 @@ async def test_what_a_worker_that_stood_still_had_under_way_is_not_judged(
     await worker.tick(40)
     row = await Probe.objects.aget()
     assert (row.lost, row.answered) == (0, None)
+
+
+async def test_answers_heard_while_the_database_is_away_are_written_when_it_is_back(
+    worker: Worker, store: Store, binding: UUID
+) -> None:
+    (probe,) = await worker.turn(binding)
+    away = Store(url_of_test_database())
+    worker.prober.pool = away.pool  # not open
+    with pytest.raises(DATABASE_TROUBLE):
+        await worker.answer(probe)
+    worker.prober.pool = store.pool
+    await worker.tick()
+    assert (await Probe.objects.aget()).state == "reachable"
+
+
+async def test_what_was_under_way_while_the_database_was_away_is_not_judged(
+    worker: Worker, store: Store, binding: UUID
+) -> None:
+    await worker.turn(binding)
+    away = Store(url_of_test_database())
+    worker.prober.pool = away.pool
+    with pytest.raises(DATABASE_TROUBLE):
+        await worker.lose()
+    worker.prober.pool = store.pool
+    assert await worker.lose() == 0
+    assert (await Probe.objects.aget()).lost == 0
 
 
 async def test_the_schedule_is_read_with_each_peers_interval(

@@ -21,7 +21,7 @@ def begun(number: int = 1, interval_s: float = 60, t1_s: float | None = T1_S) ->
 
 def sent_again_at(transactions: Transactions) -> list[float]:
     """Looking every quarter of a second, until it is lost."""
-    times = []
+    times: list[float] = []
     for tick in range(200):
         now_s = tick * 0.25
         if transactions.take_lost(now_s):

@@ -156,6 +156,17 @@ class DeviceEditForm(ServiceForm):
     max_expires_s = forms.IntegerField(
         label="Longest registration, seconds", required=False, help_text="Empty: as the domain says."
     )
+    qualify = forms.BooleanField(
+        label="Ask the phone whether it hears us",
+        required=False,
+        help_text="An OPTIONS now and then to where it registered from shows a phone that calls cannot reach.",
+    )
+    qualify_interval_s = forms.IntegerField(
+        label="Seconds between two such questions",
+        min_value=2,
+        max_value=3600,
+        help_text="Below the 30 to 60 seconds that most routers keep an idle UDP path, it also keeps the path open.",
+    )
     accepts_no_qop = forms.BooleanField(
         label="Old phone: digest without qop",
         required=False,

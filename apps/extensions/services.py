@@ -49,6 +49,8 @@ PEER_FIELDS: Final = frozenset(
         "max_expires_s",
         "accepts_no_qop",
         "may_watch",
+        "qualify",
+        "qualify_interval_s",
     }
 )
 DOMAIN_FIELDS: Final = frozenset(

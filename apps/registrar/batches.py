@@ -90,8 +90,8 @@ class Chance:
 
 class BatchProcessor:
     """Turns datagrams into answers over a Store. `changed` hears the peers of each commit, `notified` that it queued
-    NOTIFYs. No contact may point at `own_hosts`. `server` is where subscribers find us, ("", 0) by our domain.
-    `sightings` remembers the attempts that come to nothing."""
+    NOTIFYs. No contact may point at `own_hosts`. `server` is where subscribers find us, ("", 0) by our domain; `socket`
+    is the name of the UDP socket we hear. `sightings` remembers the attempts that come to nothing."""
 
     def __init__(
         self,
@@ -101,6 +101,7 @@ class BatchProcessor:
         own_hosts: frozenset[str] = frozenset(),
         notified: Callable[[], None] = lambda: None,
         server: Address = ("", 0),
+        socket: str = "",
         sightings: Sightings | None = None,
     ) -> None:
         self.sightings = sightings or Sightings()
@@ -109,6 +110,7 @@ class BatchProcessor:
         self.own_hosts = own_hosts
         self.notified = notified
         self.server = server
+        self.socket = socket
         self.store = store
         self.chance = chance
         self.changed = changed
@@ -322,6 +324,8 @@ class _Deciding:
                 source=claimant.received.source,
                 transport=claimant.received.transport,
                 flow=claimant.received.flow,
+                server="" if claimant.received.flow else self.processor.socket,
+                local=claimant.received.local,
                 now=self.now,
                 new_id=self.processor.chance.new_id,
                 gruu_key=self.processor.chance.gruu_key,

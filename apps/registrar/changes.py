@@ -202,6 +202,8 @@ class Change:
             pub_gruu=pub_gruu,
             temp_gruu=temp_gruu,
             rewritten=rewritten_header(request, uri, host, registration.transport),
+            server=registration.server,
+            local=registration.local,
         )
 
     def _gruus(self, contact: Contact) -> tuple[str | None, str | None]:
@@ -247,6 +249,8 @@ def _refuse_other_change(known: StoredBinding, refreshed: StoredBinding) -> None
         renewal_dev_s=known.renewal_dev_s,
         late_at=known.late_at,
         rewritten=known.rewritten,
+        server=known.server,
+        local=known.local,
     )
     if same != known:
         raise Refused(outcomes.CSEQ_OUT_OF_ORDER)

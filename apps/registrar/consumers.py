@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import logging
 import secrets
+import socket
 from datetime import timedelta
 from typing import Any, cast
 from uuid import uuid4
@@ -18,6 +19,9 @@ from django.conf import settings
 from apps.extensions.ha1s import Ha1Keys
 from apps.registrar.batches import BatchProcessor, Chance
 from apps.registrar.gruu import gruu_key
+from apps.registrar.qualify.options import qualify_key
+from apps.registrar.qualify.prober import Prober
+from apps.registrar.qualify.store import Reach
 from apps.registrar.regevent.notify import notify_key
 from apps.registrar.regevent.replies import read_replies
 from apps.registrar.regevent.sender import NotifySender
@@ -36,6 +40,12 @@ logger = logging.getLogger(__name__)
 def nonce_key(secret_key: str) -> bytes:
     """The key of every worker's nonces, so that any of them knows the others'; not the key of anything else."""
     return hashlib.sha256(b"sip nonce\0" + secret_key.encode()).digest()
+
+
+def socket_name(scope: SipScope) -> str:
+    """The UDP socket's, the same for all workers that share it and after a restart; empty without one."""
+    host, port = scope["server"]
+    return f"{socket.gethostname()} {format_host(host)}:{port}" if host else ""
 
 
 class RegistrarConsumer(AsyncConsumer):
@@ -60,12 +70,13 @@ class RegistrarConsumer(AsyncConsumer):
         scope = cast(SipScope, self.scope)
         host, port = scope["server"]
         bind = f"{format_host(host)}:{port}" if host else WEB_SOCKETS
+        name = socket_name(scope)
         queue = NotifyQueue(notify_key(settings.SECRET_KEY), uuid4)
         delay_s = 0.1
         while True:
             self.store = Store(settings.DATABASE_URL, queue, Ha1Keys(settings.CREDENTIAL_KEYS))
             kept = timedelta(days=settings.LEDGER_DAYS)
-            self.tasks = WorkerTasks(self.store, scope["worker"], bind, scope["flows"], kept)
+            self.tasks = WorkerTasks(self.store, scope["worker"], bind, name, scope["flows"], kept)
             try:
                 await self.store.open()
                 # Before the first binding: a flow whose worker does not beat counts as closed.
@@ -96,11 +107,21 @@ class RegistrarConsumer(AsyncConsumer):
             own_hosts,
             self.notifies.wake,
             known_as,
+            name,
             self.tasks.sightings,
+        )
+        self.prober = Prober(
+            self.store.pool,
+            Reach(name, scope["worker"]),
+            qualify_key(settings.SECRET_KEY),
+            self.send,
+            self.tasks.changed,
+            known_as,
         )
         self.tasks.start()
         self.recorder.start()
         self.notifies.start()
+        self.prober.start()
         self._has_started = True
 
     async def send(self, message: dict[str, Any]) -> None:
@@ -109,6 +130,7 @@ class RegistrarConsumer(AsyncConsumer):
         await super().send(message)
 
     async def sip_datagrams(self, event: dict[str, Any]) -> None:
+        self.prober.hear(event["datagrams"])  # first, for it tells the time
         if self.recorder.is_on:
             self.recorder.received(event["datagrams"])
         answers = await self.processor.answers(event["datagrams"])
@@ -123,11 +145,15 @@ class RegistrarConsumer(AsyncConsumer):
         self.tasks.flows_closed(event["flows"])
 
     async def sip_shutdown(self, event: dict[str, Any]) -> None:
-        await asyncio.gather(self.notifies.stop(), self.tasks.stop(), self.recorder.stop())
+        await asyncio.gather(
+            self.prober.stop(), self.notifies.stop(), self.tasks.stop(), self.recorder.stop()
+        )
         await self.store.close()
         raise StopConsumer
 
     async def _abandon(self) -> None:
         if self._has_started:
-            await asyncio.gather(self.notifies.stop(), self.tasks.abandon(), self.recorder.stop())
+            await asyncio.gather(
+                self.prober.stop(), self.notifies.stop(), self.tasks.abandon(), self.recorder.stop()
+            )
             await self.store.close()

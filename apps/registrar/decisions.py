@@ -26,8 +26,8 @@ class Answer:
 class Registration:
     """An authenticated REGISTER with all it is decided from. `bindings` are all stored ones of the AOR, live or not.
 
-    flow: the connection it came over, None over UDP. gruu_key: empty, no GRUUs are made. own_hosts: our own
-    addresses and names, which no contact may point at.
+    flow: the connection it came over, None over UDP. server, local: as StoredBinding keeps them. gruu_key: empty, no
+    GRUUs are made. own_hosts: our own addresses and names, which no contact may point at.
     """
 
     request: Request
@@ -40,6 +40,8 @@ class Registration:
     now: dt.datetime
     new_id: NewId
     flow: str | None = None
+    server: str = ""
+    local: str | None = None
     gruu_key: bytes = b""
     own_hosts: frozenset[str] = frozenset()
 

@@ -206,10 +206,15 @@ class Probe(models.Model):
 
     binding_id = models.UUIDField(primary_key=True)
     peer_id = models.UUIDField()
+    number = models.BigIntegerField(default=0, db_default=0, help_text="Of the last one.")
     sent_at = models.DateTimeField(null=True)
+    sent_to_addr = models.GenericIPAddressField(null=True)
+    sent_to_port = models.PositiveIntegerField(null=True)
+    answered = models.BooleanField(null=True, help_text="Whether the last one was; null: not known yet.")
     answered_at = models.DateTimeField(null=True)
+    status = models.PositiveSmallIntegerField(null=True, help_text="Of the last answer; any shows life.")
     lost = models.PositiveSmallIntegerField(default=0, db_default=0, help_text="In a row, until now.")
-    rtt_ms = models.FloatField(null=True)
+    rtt_ms = models.FloatField(null=True, help_text="Of the last answer; null where it was repeated.")
     rtt_avg_ms = models.FloatField(null=True, help_text="Smoothed.")
     state = models.CharField(max_length=12, choices=ProbeState.choices, default=ProbeState.UNKNOWN)
     state_since = models.DateTimeField(null=True)
@@ -236,6 +241,7 @@ class WorkerHeartbeat(models.Model):
 
     id = models.TextField(primary_key=True)
     bind = models.TextField()
+    server = models.TextField(default="", db_default="", help_text="Whose UDP socket it shares.")
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
 

@@ -48,6 +48,12 @@ class Received:
     def flow(self) -> str | None:
         return self.origin.flow if isinstance(self.origin, Origin) else None
 
+    @property
+    def local(self) -> str | None:
+        """The address of ours it came to, in hex digits; None where there is but one."""
+        local = self.origin.local if isinstance(self.origin, Origin) else None
+        return None if local is None else local.hex()
+
 
 def read(data: bytes, origin: Address | Origin) -> Received | Malformed | None:
     """None for what gets no answer: noise, and what does not say where to."""

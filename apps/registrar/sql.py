@@ -236,8 +236,8 @@ DELETE_OLD_REST: Final = "DELETE FROM registrar_registrationevent_rest WHERE at 
 DELETE_OLD_NONCES: Final = "DELETE FROM registrar_nonceuse WHERE expires_at < clock_timestamp()"
 
 BEAT: Final = """
-INSERT INTO registrar_workerheartbeat AS w (id, bind, started_at, seen_at)
-VALUES (%(id)s, %(bind)s, clock_timestamp(), clock_timestamp())
+INSERT INTO registrar_workerheartbeat AS w (id, bind, server, started_at, seen_at)
+VALUES (%(id)s, %(bind)s, %(server)s, clock_timestamp(), clock_timestamp())
 ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp()
 """
 

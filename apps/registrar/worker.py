@@ -39,16 +39,23 @@ WEB_SOCKETS: Final = "websocket"
 
 
 class WorkerTasks:
-    """`worker` is the first part of its flows' names; `bind` is shown to people; `open_flows` is always up to date;
-    `ledger_kept` is how long the ledger's rows are."""
+    """`worker` is the first part of its flows' names; `bind` is shown to people; `server` names the UDP socket it
+    shares, "" for none; `open_flows` is always up to date; `ledger_kept` is how long the ledger's rows are."""
 
     def __init__(
-        self, store: Store, worker: str, bind: str, open_flows: Collection[str], ledger_kept: dt.timedelta
+        self,
+        store: Store,
+        worker: str,
+        bind: str,
+        server: str,
+        open_flows: Collection[str],
+        ledger_kept: dt.timedelta,
     ) -> None:
         self.store = store
         self.open_flows = open_flows
         self.bind = bind
         self.ledger_kept = ledger_kept
+        self.server = server
         self.id = worker
         self._beating_since_s: float | None = None
         self._closed_flows: set[str] = set()
@@ -100,7 +107,7 @@ class WorkerTasks:
         """Say that this worker lives. Raises DATABASE_TROUBLE."""
         clock = asyncio.get_running_loop().time
         since_s, self._beating_since_s = self._beating_since_s, None
-        await self.store.execute(sql.BEAT, {"id": self.id, "bind": self.bind})
+        await self.store.execute(sql.BEAT, {"id": self.id, "bind": self.bind, "server": self.server})
         self._beating_since_s = clock() if since_s is None else since_s
 
     async def _sweep(self) -> None:

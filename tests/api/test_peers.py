@@ -17,13 +17,20 @@ PEERS = "/api/v1/peers/"
 
 
 def test_a_second_device_has_its_own_name_and_password(api: APIClient, extension: Extension) -> None:
-    body = {"extension": "1001", "name": "1001-desk", "max_contacts": 1, "when_full": "reject"}
+    body = {
+        "extension": "1001",
+        "name": "1001-desk",
+        "max_contacts": 1,
+        "when_full": "reject",
+        "qualify": False,
+    }
     made = api.post(PEERS, body)
     assert made.status_code == 201
     card = made.json()["registration_string"]
     assert (card["username"], card["sip_uri"]) == ("1001-desk", "sip:1001-desk@example.com")
     shown = api.get(PEERS + "1001-desk").json()
     assert (shown["extension"], shown["max_contacts"], shown["when_full"]) == ("1001", 1, "reject")
+    assert (shown["qualify"], shown["qualify_interval_s"]) == (False, 60)
     assert made.json()["password"] not in str(shown)
 
 
@@ -36,6 +43,7 @@ def test_a_second_device_has_its_own_name_and_password(api: APIClient, extension
         ({"extension": "1001", "name": "desk", "max_contacts": 21}, "max_contacts", "max_value"),
         ({"extension": "1001", "name": "desk", "max_contacts": 1e99}, "max_contacts", "invalid"),
         ({"extension": "1001", "name": "desk", "when_full": "explode"}, "when_full", "invalid_choice"),
+        ({"extension": "1001", "name": "desk", "qualify_interval_s": 1}, "qualify_interval_s", "min_value"),
         ({"extension": "1001", "name": "desk", "min_expires_s": 600, "max_expires_s": 60}, None, "invalid"),
     ],
 )

@@ -214,10 +214,12 @@ def test_a_device_is_added_set_and_removed(as_admin: Client, ann: NewPeer) -> No
         "accepts_no_qop": "on",
         "min_expires_s": "",
         "max_expires_s": "",
+        "qualify_interval_s": "30",
     }
     assert as_admin.post(f"/devices/{device.pk}/edit/", sent).status_code == 302
     device.refresh_from_db()
     assert (device.max_contacts, device.when_full, device.accepts_no_qop) == (2, "reject", True)
+    assert (device.qualify, device.qualify_interval_s) == (False, 30)
     wrong = as_admin.post(
         f"/devices/{device.pk}/edit/", {**sent, "min_expires_s": "90", "max_expires_s": "60"}
     )

@@ -88,6 +88,8 @@ class UdpClient(asyncio.DatagramProtocol):
     address: Address
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
+        if not data.startswith(b"SIP/2.0"):
+            return  # a probe
         reply = read_reply(data)
         key = (reply.values("Call-ID")[0], reply.values("CSeq")[0])
         future = self.waiting.pop(key, None)
@@ -146,7 +148,9 @@ class StreamClient:
     async def read(self) -> Reply | None:
         try:
             async with asyncio.timeout(READY_WITHIN_S):
-                head = await self.reader.readuntil(b"\r\n\r\n")
+                head = b""
+                while not head.startswith(b"SIP/2.0"):  # a probe may come in between
+                    head = await self.reader.readuntil(b"\r\n\r\n")
         except (asyncio.IncompleteReadError, ConnectionResetError):
             return None
         return read_reply(head)

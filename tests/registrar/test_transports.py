@@ -205,7 +205,7 @@ async def test_the_living_end_the_flows_of_a_dead_worker_once_the_others_had_tim
     long_ago = timezone.now() - dt.timedelta(minutes=1)
     await WorkerHeartbeat.objects.acreate(id="dead", bind="", started_at=long_ago, seen_at=long_ago)
     await Binding.objects.aupdate(flow="dead/1", transport="TCP")
-    tasks = WorkerTasks(registrar.store, "alive", "127.0.0.1:5060", (), dt.timedelta(days=90))
+    tasks = WorkerTasks(registrar.store, "alive", "127.0.0.1:5060", "", (), dt.timedelta(days=90))
 
     await tasks.beat()
     await tasks._sweep()

@@ -34,6 +34,8 @@ class PeerSerializer(serializers.Serializer[Peer]):
     may_watch = serializers.BooleanField(
         help_text="Whether it may subscribe to the registration state of others in its domain (RFC 3680)."
     )
+    qualify = serializers.BooleanField(help_text="Whether its phones are asked, by OPTIONS, if they hear us.")
+    qualify_interval_s = serializers.IntegerField(help_text="Seconds between two such questions.")
     state = serializers.ChoiceField(PeerState.choices)
     state_reason = serializers.SerializerMethodField(
         help_text="Why it is in this state, or why the latest attempt was refused; null: nothing to say."
@@ -70,6 +72,8 @@ class PeerSettings(StrictSerializer):
     max_expires_s = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=604_800)
     accepts_no_qop = serializers.BooleanField(required=False)
     may_watch = serializers.BooleanField(required=False)
+    qualify = serializers.BooleanField(required=False)
+    qualify_interval_s = serializers.IntegerField(required=False, min_value=2, max_value=3600)
 
 
 class PeerCreate(PeerSettings):

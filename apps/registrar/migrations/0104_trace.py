@@ -6,7 +6,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('extensions', '0005_diagnosis'),
-        ('registrar', '0102_event_partitions'),
+        ('registrar', '0103_probe_storage'),
     ]
 
     operations = [

@@ -16,7 +16,8 @@ from apps.sip.uri import format_host
 # Long enough that a subscriber we had no room for does not come back at once.
 PROBATION_S: Final = 3600
 
-_BRANCH: Final = re.compile(r"z9hG4bKn([0-9a-f]{32})([0-9a-f]{24})")
+MAGIC: Final = b"z9hG4bKn"
+_BRANCH: Final = re.compile(MAGIC.decode() + r"([0-9a-f]{32})([0-9a-f]{24})")
 
 
 def notify_key(secret_key: str) -> bytes:
@@ -26,7 +27,7 @@ def notify_key(secret_key: str) -> bytes:
 
 def make_branch(key: bytes, new_id: UUID, host: str) -> str:
     """Unique, and ours to recognise in an answer from that host without looking anything up."""
-    return f"z9hG4bKn{new_id.hex}{_proof(key, new_id.hex, host)}"
+    return f"{MAGIC.decode()}{new_id.hex}{_proof(key, new_id.hex, host)}"
 
 
 def is_our_branch(key: bytes, branch: str, host: str) -> bool:

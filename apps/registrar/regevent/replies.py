@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from apps.registrar.regevent.notify import is_our_branch
+from apps.registrar.regevent.notify import MAGIC, is_our_branch
 from apps.sip.headers import read_head
 from apps.sip.params import FieldError, is_digits
 from apps.sip.via import parse_via
@@ -62,7 +62,7 @@ def read_replies(key: bytes, datagrams: Iterable[Datagram]) -> list[Reply]:
     """The answers to NOTIFYs of ours among what a batch brought."""
     found = []
     for data, origin in datagrams:
-        if is_reply(data):
+        if MAGIC in data and is_reply(data):
             flow = origin.flow if isinstance(origin, Origin) else None
             found.append(read_reply(key, data, origin[0], flow))
     return [reply for reply in found if reply is not None]

@@ -25,10 +25,11 @@ def blocked_source(case: Case) -> Iterator[Found]:
         yield _blocked_now(case, address, attempts)
     elif attempts and not case.live:
         latest = attempts[0]
+        is_its_own = case.succeeded_at is None or case.is_near(latest.received, latest.user_agent)
         yield Found(
             "blocked_source",
-            Severity.ATTENTION if not case.is_near(latest.received, latest.user_agent) else Severity.BROKEN,
-            Certainty.POSSIBLE,
+            Severity.BROKEN if is_its_own else Severity.ATTENTION,
+            Certainty.LIKELY if case.succeeded_at is None else Certainty.POSSIBLE,
             [tried(one) for one in attempts],
             since=min(one.first_at for one in attempts),
             fields={"address": latest.received[0], "network": latest.received[0]},

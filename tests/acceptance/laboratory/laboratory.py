@@ -28,8 +28,12 @@ class Laboratory:
     def __init__(self, server: Address, domain: Domain) -> None:
         self.server, self.domain = server, domain
         self.verdicts: dict[str, tuple[Finding, ...]] = {}
+        self._own_hosts: dict[str, str] = {}
         self._closing: list[Callable[[], None]] = []
         self._tasks: list[asyncio.Task[None]] = []
+
+    async def until_it_answers(self) -> None:
+        (await StreamClient.open(self.server)).writer.close()
 
     def peer(self, name: str) -> Peer:
         new = extension_create(domain=self.domain, number=name, password=PASSWORD, actor=ACTOR)
@@ -44,10 +48,16 @@ class Laboratory:
         before_answering: Callable[[], Awaitable[None]] = no_delay,
         **given: Any,
     ) -> LabPhone:
+        """Alone at its address, unless `host` or a router says otherwise."""
         server = router.address if router else self.server
+        given.setdefault("host", "127.0.0.1" if router else self.own_host(username))
         phone = LabPhone(server, username, password, before_answering=before_answering, **given)
         self._closing.append(phone.close)
         return await phone.open()
+
+    def own_host(self, name: str) -> str:
+        number = len(self._own_hosts)
+        return self._own_hosts.setdefault(name, f"127.60.{number // 250}.{number % 250 + 1}")
 
     async def router(self, public: str) -> Router:
         router = await Router(self.server, public).start()
@@ -61,16 +71,16 @@ class Laboratory:
         expires_s: int,
         *,
         before: Callable[[], Awaitable[None]] = no_delay,
-        rewritten: tuple[str, str] | None = None,
+        via_host: str | None = None,
     ) -> None:
-        """The phone renews until the laboratory closes. rewritten: its Via and its Contact as a router makes them."""
+        """The phone renews until the laboratory closes. via_host: what its Via says after a router rewrote the rest."""
 
         async def renew() -> None:
             while True:
-                if rewritten is None:
+                if via_host is None:
                     await phone.register(expires_s)
                 else:
-                    await _register_rewritten(phone, expires_s, *rewritten)
+                    await _register_rewritten(phone, expires_s, via_host)
                 await asyncio.sleep(every_s)
                 await before()
 
@@ -91,7 +101,9 @@ class Laboratory:
         )
 
     async def register_over_tcp_and_close(self, name: str) -> None:
-        client = await StreamClient.open(self.server)
+        client = StreamClient(
+            *await asyncio.open_connection(*self.server, local_addr=(self.own_host(name), 0))
+        )
         phone = Phone(name, PASSWORD, source=client.address)
         reply = await client.request(phone.register())
         phone.read_challenge(reply)
@@ -123,14 +135,13 @@ def _peer(name: str) -> Peer:
     return Peer.objects.select_related("domain", "extension").get(name=name)
 
 
-async def _register_rewritten(phone: LabPhone, expires_s: int, via: str, contact: str) -> None:
-    """A REGISTER whose Via a router has overwritten, after its Contact: with it the rport parameter is gone."""
+async def _register_rewritten(phone: LabPhone, expires_s: int, via_host: str) -> None:
+    """A REGISTER whose Contact a router has made public while its Via says where the phone is, without rport."""
     for _ in range(2):
-        data = phone.phone.register([contact], expires=expires_s).decode()
-        head, _, rest = data.partition("\r\n")
-        _, _, after_via = rest.partition("\r\n")
-        branch = rest.partition("branch=")[2].partition("\r\n")[0]
-        reply = await phone.ask(f"{head}\r\n{via};branch={branch}\r\n{after_via}".encode())
+        host, port = phone.phone.source
+        data = phone.phone.register(expires=expires_s).decode()
+        data = data.replace(f"Via: SIP/2.0/UDP {host}:{port};rport;", f"Via: SIP/2.0/UDP {via_host}:{port};")
+        reply = await phone.ask(data.encode())
         if reply is None or reply.status != 401:
             return
         phone.phone.read_challenge(reply)

@@ -20,11 +20,6 @@ _serial = count(1)
 class _Socket(asyncio.DatagramProtocol):
     def __init__(self, receive: Receive) -> None:
         self.receive = receive
-        self.transport: asyncio.DatagramTransport
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.DatagramTransport)
-        self.transport = transport
 
     def datagram_received(self, data: bytes, addr: Address) -> None:
         self.receive(data, addr[:2])

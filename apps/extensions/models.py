@@ -8,11 +8,12 @@ from typing import ClassVar
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Length, Lower
 
 from apps.extensions import ha1s
 from apps.extensions.fields import CidrField
+from apps.extensions.look_alike import LOOK_ALIKE
 from apps.sip.uri import aor_of
 
 models.CharField.register_lookup(Length)
@@ -50,6 +51,11 @@ class TrustedTransport(models.TextChoices):
     UDP = "udp", "UDP"
     TCP = "tcp", "TCP"
     TLS = "tls", "TLS"
+
+
+def _folded(column: str, name: str) -> models.Index:
+    """An index over look_alike.fold() of the column."""
+    return models.Index(Func(Lower(column), *map(Value, LOOK_ALIKE), function="translate"), name=name)
 
 
 class Domain(models.Model):
@@ -117,6 +123,7 @@ class Extension(models.Model):
 
     class Meta:
         ordering: ClassVar[list[str]] = ["number"]
+        indexes: ClassVar[list[models.Index]] = [_folded("number", "extension_by_folded_number")]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
                 fields=["domain", "number"],
@@ -168,6 +175,7 @@ class Peer(models.Model):
 
     class Meta:
         ordering: ClassVar[list[str]] = ["name"]
+        indexes: ClassVar[list[models.Index]] = [_folded("name", "peer_by_folded_name")]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
                 fields=["domain", "name"],
@@ -241,7 +249,8 @@ class Credential(models.Model):
             ),
         ]
         indexes: ClassVar[list[models.Index]] = [
-            models.Index(fields=["domain", "username"], name="credential_by_username")
+            models.Index(fields=["domain", "username"], name="credential_by_username"),
+            _folded("username", "credential_by_folded_username"),
         ]
 
     def __str__(self) -> str:

@@ -21,6 +21,7 @@ from apps.registrar.authentication import (
     NOBODY,
     NOBODYS_HA1S,
     NONCE_LIFETIME_S,
+    PROVEN,
     Claim,
     challenge_headers,
     is_merged,
@@ -302,7 +303,18 @@ class _Deciding:
                 received.request, account or NOBODY, claimant.domain, proof, received.source, self.now
             )
         )
-        return self._challenge(claimant, proof, nonce=nonce_after_refusal(claimant.claim))
+        answer = self._challenge(claimant, proof, nonce=nonce_after_refusal(claimant.claim))
+        if proof in PROVEN:
+            self._use_up(claimant, answer[0])
+        return answer
+
+    def _use_up(self, claimant: Claimant, response: bytes) -> None:
+        """Whoever captured it must not be able to send it again once the peer is let in (C92)."""
+        credentials = claimant.claim.credentials
+        record = self.nonces.get(credentials.nonce)
+        if record is None or record.nc < credentials.nc:
+            key = repeat_key(claimant.received.request, claimant.received.source)
+            self._remember(claimant, key, response)
 
     def _challenge(
         self, claimant: Claimant, outcome: Outcome, *, nonce: str | None = None, stale: bool = False

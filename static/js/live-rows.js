@@ -66,11 +66,20 @@ async function reloadPage() {
   document.dispatchEvent(new Event("live:shown"));
 }
 
+// A page of sums (Sites) has no rows of its own to be told of: it looks again when the counters differ.
+let counted = null;
+function countersChanged(counters) {
+  if (!counters || !document.querySelector("[data-reload-on-counters]")) return false;
+  const before = counted;
+  counted = JSON.stringify(counters);
+  return before !== null && before !== counted;
+}
+
 document.addEventListener("live", ({ detail }) => {
   for (const [id, html] of Object.entries(detail.rows ?? {})) put(id, html);
   (detail.removed ?? []).forEach(take);
   if (detail.new !== undefined) showNew(detail.new);
-  if (detail.reload) reloading ??= reloadPage().finally(() => (reloading = null));
+  if (detail.reload || countersChanged(detail.counters)) reloading ??= reloadPage().finally(() => (reloading = null));
   if (detail.rows) document.dispatchEvent(new Event("live:changed"));
 });
 document.addEventListener("animationend", ({ target, animationName }) => {

@@ -202,3 +202,29 @@ async def test_c87_a_wrong_answer_under_an_expired_nonce_gets_a_new_one_that_is_
 
     assert (refused.status, refused.stale) == (401, False)
     assert expired not in challenged_with(refused.raw)
+
+
+async def test_c92_one_refused_as_disabled_cannot_be_replayed_once_the_phone_is_enabled(
+    registrar: Registrar, phone: Phone
+) -> None:
+    await registrar.register(phone)
+    await Peer.objects.aupdate(enabled=False)
+    captured_then = phone.register(["<sip:1001@203.0.113.7:5999>"])
+    refused = await registrar.send(phone, captured_then)
+    assert refused is not None
+    assert refused.status == 401
+    repeated = await registrar.send(phone, captured_then)
+    assert repeated is not None
+    assert repeated.raw == refused.raw
+    before = await rows()
+
+    await Peer.objects.aupdate(enabled=True)
+    for _ in range(2):
+        reply = await registrar.send(phone, captured_then)
+        assert reply is not None
+        assert reply.status == 401
+        await later(40)
+
+    assert await rows() == before
+    phone.read_challenge(reply)
+    assert (await registrar.register(phone)).status == 200

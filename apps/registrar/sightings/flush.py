@@ -9,10 +9,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
+from apps.extensions.look_alike import fold
 from apps.registrar.bindings import ChangeSet, Event
 from apps.registrar.outcomes import EventKind
 from apps.registrar.sightings import sql
-from apps.registrar.sightings.likeness import Candidate, fold, nearest, variants
+from apps.registrar.sightings.likeness import Candidate, nearest, variants
 from apps.registrar.sightings.notes import (
     UNKNOWN_USER,
     Challenge,

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-LOOK_ALIKE: Final = ("oli", "011")
+from apps.extensions.look_alike import fold
+
 # Longer names are not typed, and have more variants than they are worth.
 LONGEST_VARIED: Final = 24
-_FOLDED: Final = str.maketrans(*LOOK_ALIKE)
 # What the names of peers are made of (SIP_USER_PATTERN), folded.
 _SIGNS: Final = "0123456789abcdefghjkmnpqrstuvwxyz*+._~!-"
 
@@ -26,10 +26,6 @@ class Candidate:
     name: str
     is_own: bool
     is_online: bool
-
-
-def fold(name: str) -> str:
-    return name.lower().translate(_FOLDED)
 
 
 def variants(folded: str) -> set[str]:

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from apps.registrar.sightings.likeness import LOOK_ALIKE
+from apps.extensions.look_alike import LOOK_ALIKE
 
-# Whoever has one of these names, folded as likeness.fold folds them; a name may come twice. A join, because = ANY of
-# thousands of names may be tried one by one.
+# Whoever has one of these names, folded; a name may come twice. A join, so that the indexes over folded names are used:
+# = ANY of thousands of names may be tried one by one.
 NAMED: Final = f"""
 WITH names AS (
     SELECT id AS peer_id, domain_id, name, true AS is_own FROM extensions_peer WHERE kind = 'device'

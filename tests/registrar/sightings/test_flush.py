@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from django.db import connection, transaction
 
 from apps.extensions.models import Domain, Peer
 from apps.extensions.services import NewPeer
@@ -289,3 +290,12 @@ async def test_a_stale_nonce_is_no_silence(registrar: Registrar, phone: Phone) -
     age(registrar, 12)
     assert await flushed(registrar) == set()
     assert await unanswered() == []
+
+
+def test_names_are_found_by_their_indexes(domain: Domain) -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute(f"EXPLAIN {sql.NAMED}", {"folded": ["1001", "100l"]})
+        plan = "\n".join(row[0] for row in cursor.fetchall())
+    for index in ("peer_by_folded_name", "credential_by_folded_username", "extension_by_folded_number"):
+        assert index in plan

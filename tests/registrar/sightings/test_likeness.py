@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.registrar.sightings.likeness import LONGEST_VARIED, Candidate, fold, nearest, variants
+from apps.extensions.look_alike import fold
+from apps.registrar.sightings.likeness import LONGEST_VARIED, Candidate, nearest, variants
 
 SIGNS = "0123456789abcdefghijklmnopqrstuvwxyzOIL*+._~!-"
 NAMES = st.text(SIGNS, min_size=1, max_size=12)

@@ -26,6 +26,7 @@ from apps.extensions.models import Credential, Extension, Peer, WhenFull
 from apps.registrar.models import Binding, PeerActivity, Probe, RegistrationEvent, Stranger
 from apps.registrar.selectors import database_now, live_bindings, ringing_order
 from apps.registrar.sites import site_of, sites_of
+from apps.registrar.testphone.dialogue import USER_AGENT as TEST_PHONE
 
 EVENTS_READ: Final = 200
 EVENTS_OF: Final = dt.timedelta(days=30)
@@ -221,9 +222,11 @@ def _binding(binding: Binding, probe: Probe | None) -> BindingFacts:
 
 
 def _events(ids: Sequence[UUID]) -> Mapping[UUID, list[EventFacts]]:
-    """The newest EVENTS_READ of each peer. With a lower bound in time, so that old partitions are not read."""
+    """The newest EVENTS_READ of each peer, without our own test phone's; bounded in time, so that old partitions are
+    not read."""
     newest = Window(RowNumber(), partition_by=F("peer_id"), order_by=[F("at").desc(), F("event_id").desc()])
     recent = RegistrationEvent.objects.filter(peer_id__in=ids, at__gt=database_now() - EVENTS_OF)
+    recent = recent.exclude(user_agent=TEST_PHONE)
     found: dict[UUID, list[EventFacts]] = {peer_id: [] for peer_id in ids}
     rows = recent.annotate(row=newest).filter(row__lte=EVENTS_READ).order_by("-last_at", "-event_id")
     for row in rows:

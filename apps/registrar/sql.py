@@ -250,6 +250,22 @@ DELETE FROM registrar_workerheartbeat WHERE seen_at < clock_timestamp() - interv
 # Held by its connection, until that ends.
 TAKE_TURN: Final = "SELECT pg_try_advisory_lock(hashtextextended(%(name)s, 0))"
 
+ACTIVITY_NOW: Final = "SELECT to_jsonb(a)::text FROM registrar_peeractivity a WHERE peer_id = %(peer_id)s"
+
+PUT_BACK_ACTIVITY: Final = """
+UPDATE registrar_peeractivity AS a
+SET registered_at = b.registered_at, ended_at = b.ended_at, end_reason = b.end_reason, refused_at = b.refused_at,
+    refused_reason = b.refused_reason, unanswered_at = b.unanswered_at, unanswered_reason = b.unanswered_reason,
+    received_addr = b.received_addr, received_port = b.received_port, user_agent = b.user_agent, heard_at = b.heard_at,
+    moves = b.moves, moves_since = b.moves_since, networks = b.networks, new_network_at = b.new_network_at
+FROM jsonb_populate_record(NULL::registrar_peeractivity, %(before)s::jsonb) AS b
+WHERE a.peer_id = %(peer_id)s AND a.user_agent = %(user_agent)s
+"""
+
+FORGET_ACTIVITY: Final = """
+DELETE FROM registrar_peeractivity WHERE peer_id = %(peer_id)s AND user_agent = %(user_agent)s
+"""
+
 NOTIFY: Final = "SELECT pg_notify(%(channel)s, %(payload)s)"
 
 

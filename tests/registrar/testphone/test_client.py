@@ -15,7 +15,7 @@ from django.utils import timezone
 from apps.extensions.audit import Actor
 from apps.extensions.models import AuditEntry, Peer
 from apps.extensions.services import NewPeer
-from apps.registrar.models import Binding, RegistrationEvent
+from apps.registrar.models import Binding, PeerActivity, RegistrationEvent
 from apps.registrar.services import extension_update
 from apps.registrar.testphone import client
 from apps.registrar.testphone.client import try_credentials
@@ -102,6 +102,19 @@ async def test_a_wrong_password_is_said_and_is_in_the_ledger(tried: Tried, peer:
     assert outline(steps)[2:] == [("password", "failed", "401 Unauthorized"), ("result", "failed", "")]
     assert "not the one" in steps[2].words
     assert await events() == [("refused", "wrong_password", USER_AGENT)]
+
+
+async def test_a_test_changes_nothing_of_what_is_known_of_the_peer(tried: Tried, peer: Peer) -> None:
+    await tried(peer, PASSWORD)
+    assert await PeerActivity.objects.acount() == 0
+    await PeerActivity.objects.acreate(
+        peer=peer, registered_at=timezone.now(), received_addr="203.0.113.7", networks=["203.0.0.0/16"]
+    )
+    known = await PeerActivity.objects.values().aget()
+    await tried(peer, "not the password")
+    assert await PeerActivity.objects.values().aget() == known
+    await tried(peer, PASSWORD)
+    assert await PeerActivity.objects.values().aget() == known
 
 
 async def test_a_disabled_extension_is_not_called_a_wrong_password(

@@ -1,9 +1,9 @@
 """A pytest plugin: an embedded PostgreSQL for the run, started when the first test needs a database.
 
 It sets DATABASE_URL, REGISTRAR_DATA_DIR and SECRET_KEY before Django's settings are read. A DATABASE_URL that
-is already set is used as it is. The server is fast and forgets at a crash; `--durable-database` starts it as the
-product does. A test that starts the whole product gives it `product_data_dir()` and
-`product_environment()` instead.
+is already set is used as it is. With pytest-xdist each of its workers has a server of its own. The server is
+fast and forgets at a crash; `--durable-database` starts it as the product does. A test that starts the whole
+product gives it `product_data_dir()` and `product_environment()` instead.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     for name in [name for name in os.environ if name.startswith("REGISTRAR_")]:
         del os.environ[name]  # a developer's own site must not decide a test
     os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(48))
-    if not os.environ.get("DATABASE_URL"):
+    runs_no_test = getattr(early_config.known_args_namespace, "numprocesses", None)
+    if not os.environ.get("DATABASE_URL") and not runs_no_test:
         folder = Path(tempfile.mkdtemp(prefix="registrar-tests-"))
         folder.chmod(0o711)
         _server = EmbeddedPostgres(folder, {} if early_config.known_args_namespace.durable_database else FAST)

@@ -107,6 +107,8 @@ def test_a_child_that_ignores_the_signal_is_killed_in_time(watcher: Watcher, tmp
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_run_ends_with_0_when_a_stop_signal_comes(watcher: Watcher, number: signal.Signals) -> None:
+    if signal.getsignal(number) is signal.SIG_IGN:  # these tests themselves run under nohup
+        signal.signal(number, signal.SIG_DFL)
     before = signal.getsignal(number)
 
     def stop_when_started(event: ChildEvent) -> None:

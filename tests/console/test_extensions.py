@@ -155,7 +155,8 @@ def test_the_page_shows_who_is_told_of_its_registrations_as_text(as_supervisor: 
 
 
 def test_a_device_that_may_watch_is_named(as_admin: Client, ann: NewPeer) -> None:
-    sent = {"enabled": "on", "max_contacts": "5", "when_full": "replace", "may_watch": "on"}
+    sent = {"enabled": "on", "max_contacts": "5", "when_full": "replace", "qualify_interval_s": "60"}
+    sent["may_watch"] = "on"
     page = as_admin.post(f"/devices/{ann.peer.pk}/edit/", sent, follow=True).content.decode()
     assert "May watch other extensions." in page
     assert Peer.objects.get().may_watch

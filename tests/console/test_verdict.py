@@ -118,10 +118,10 @@ def test_events_are_filtered_by_kind(as_admin: Client, ann: NewPeer) -> None:
     happened(ann.peer, "unanswered", "challenge_unheard", MINUTE)
     page = page_of(as_admin, ann.peer, "?events=refused")
     ledger = text_of(page.partition('class="ledger"')[2].partition("</ol>")[0])
-    assert "Challenge not heard" in ledger
+    assert "Did not sign in" in ledger
     assert "Registered" not in ledger
     everywhere = text_of(as_admin.get("/events/?events=registered").content.decode())
-    assert "Challenge not heard" not in everywhere
+    assert "Did not sign in" not in everywhere
 
 
 def test_hostile_text_of_a_phone_stays_text(as_admin: Client, ann: NewPeer, register: Register) -> None:

@@ -4,23 +4,25 @@ from typing import Final
 
 from apps.extensions.look_alike import LOOK_ALIKE
 
-# Whoever has one of these names, folded; a name may come twice. A join, so that the indexes over folded names are used:
-# = ANY of thousands of names may be tried one by one.
+# Whoever has one of these names, folded; a name may come twice. Joins, which use the indexes over folded names: of
+# = ANY of thousands of names each may be tried on each row.
+_IS_WANTED: Final = f"translate(lower({{}}), '{LOOK_ALIKE[0]}', '{LOOK_ALIKE[1]}') = wanted.folded"
+
 NAMED: Final = f"""
-WITH names AS (
-    SELECT id AS peer_id, domain_id, name, true AS is_own FROM extensions_peer WHERE kind = 'device'
+WITH wanted AS (SELECT unnest(%(folded)s::text[]) AS folded), named AS (
+    SELECT p.id AS peer_id, p.domain_id, p.name, true AS is_own
+    FROM wanted JOIN extensions_peer p ON {_IS_WANTED.format("p.name")} WHERE p.kind = 'device'
     UNION ALL
-    SELECT c.peer_id, c.domain_id, c.username, true FROM extensions_credential c WHERE c.valid_until IS NULL
+    SELECT c.peer_id, c.domain_id, c.username, true
+    FROM wanted JOIN extensions_credential c ON {_IS_WANTED.format("c.username")} WHERE c.valid_until IS NULL
     UNION ALL
     SELECT p.id, p.domain_id, e.number, false
-    FROM extensions_extension e JOIN extensions_peer p ON p.extension_id = e.id
+    FROM wanted JOIN extensions_extension e ON {_IS_WANTED.format("e.number")}
+    JOIN extensions_peer p ON p.extension_id = e.id
 )
 SELECT n.peer_id, d.name, n.name, n.is_own, EXISTS (
     SELECT FROM registrar_binding b WHERE b.peer_id = n.peer_id AND b.expires_at > clock_timestamp())
-FROM names n
-JOIN unnest(%(folded)s::text[]) AS wanted(folded)
-    ON wanted.folded = translate(lower(n.name), '{LOOK_ALIKE[0]}', '{LOOK_ALIKE[1]}')
-JOIN extensions_domain d ON d.id = n.domain_id
+FROM named n JOIN extensions_domain d ON d.id = n.domain_id
 """  # noqa: S608 - our own constants
 
 UPSERT_STRANGERS: Final = """

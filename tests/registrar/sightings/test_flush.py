@@ -6,9 +6,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connection, transaction
+from django.db import connection
 
-from apps.extensions.models import Domain, Peer
+from apps.extensions.models import Credential, Domain, Extension, Peer
 from apps.extensions.services import NewPeer
 from apps.registrar.models import Binding, PeerActivity, RegistrationEvent, Stranger
 from apps.registrar.sightings import sql
@@ -293,9 +293,24 @@ async def test_a_stale_nonce_is_no_silence(registrar: Registrar, phone: Phone) -
 
 
 def test_names_are_found_by_their_indexes(domain: Domain) -> None:
-    with transaction.atomic(), connection.cursor() as cursor:
-        for method in ("seqscan", "hashjoin", "mergejoin"):  # a table this small is read whole
-            cursor.execute(f"SET LOCAL enable_{method} = off")
+    numbers = [str(10_000 + number) for number in range(3000)]
+    extensions = Extension.objects.bulk_create(Extension(domain=domain, number=number) for number in numbers)
+    peers = Peer.objects.bulk_create(
+        Peer(domain=domain, extension=extension, name=extension.number) for extension in extensions
+    )
+    Credential.objects.bulk_create(
+        Credential(
+            domain=domain,
+            peer=peer,
+            username=peer.name,
+            ha1_md5="0" * 32,
+            ha1_sha256="0" * 64,
+            ha1_sha512_256="0" * 64,
+        )
+        for peer in peers
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE extensions_extension, extensions_peer, extensions_credential")
         cursor.execute(f"EXPLAIN {sql.NAMED}", {"folded": ["1001", "100l"]})
         plan = "\n".join(row[0] for row in cursor.fetchall())
     for index in ("peer_by_folded_name", "credential_by_folded_username", "extension_by_folded_number"):

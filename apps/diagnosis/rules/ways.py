@@ -3,7 +3,6 @@
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
 
 from apps.diagnosis.case import HOUR, Case
@@ -12,25 +11,13 @@ from apps.diagnosis.found import Found, Mark, address_text, source_text
 from apps.diagnosis.wording import Fields, Phrase
 from apps.diagnosis.words import HEADERS
 from apps.registrar.outcomes import EventKind
+from apps.registrar.sources import address_of, is_private
 from apps.sip.uri import UriError, parse_sip_uri
 
 # What nearly every router keeps an idle UDP mapping for; a shorter expiry keeps it open by itself.
 _NAT_KEEPS_S: Final = 30
 _SUGGESTED_S: Final = 60
 _DAY: Final = dt.timedelta(days=1)
-# RFC 1918, RFC 6598, link-local, RFC 4193: addresses that mean something on the phone's own network alone.
-_PRIVATE: Final[tuple[IPv4Network | IPv6Network, ...]] = tuple(
-    ip_network(network)
-    for network in (
-        "10.0.0.0/8",
-        "172.16.0.0/12",
-        "192.168.0.0/16",
-        "100.64.0.0/10",
-        "169.254.0.0/16",
-        "fc00::/7",
-        "fe80::/10",
-    )
-)
 
 
 def unreachable(case: Case) -> Iterator[Found]:
@@ -130,10 +117,10 @@ def moved(event: EventFacts) -> Mark:
 def private_host(contact: str) -> str | None:
     """The private address a contact is written with; None for a public one, a name, or what cannot be read."""
     try:
-        address = ip_address(parse_sip_uri(contact).host.strip("[]"))
-    except (UriError, ValueError):
+        host = parse_sip_uri(contact).host
+    except UriError:
         return None
-    return str(address) if any(address in network for network in _PRIVATE) else None
+    return str(address_of(host)) if is_private(host) else None
 
 
 def _reason(case: Case, binding: BindingFacts) -> tuple[str, str, Certainty, list[Mark]]:

@@ -13,11 +13,11 @@ from django.db import transaction
 from django.db.models import Model
 
 from apps.extensions.audit import Actor, audit_entry
+from apps.extensions.checks import check_display_name, check_sip_user
 from apps.extensions.csv_rows import CsvRow, RowFault, UnreadableFile, read_rows
 from apps.extensions.models import AuditEntry, Credential, Domain, Extension, Peer, PeerKind
 from apps.extensions.notices import notify_directory_changed
 from apps.extensions.passwords import check_password, generate_password, new_credential
-from apps.extensions.services import check_display_name, check_sip_user
 
 BATCH: Final = 1000
 LONGEST_DISPLAY_NAME: Final = 128

@@ -17,9 +17,9 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from apps.extensions.audit import Actor, record
+from apps.extensions.checks import check_display_name, check_line, check_sip_user, refuse_wide
 from apps.extensions.fields import Network
 from apps.extensions.models import (
-    SIP_USER_PATTERN,
     BlockedSource,
     Credential,
     Domain,
@@ -34,9 +34,6 @@ from apps.extensions.passwords import check_password, generate_password, new_cre
 from apps.extensions.registration_string import RegistrationString, registration_string
 from apps.extensions.routes import normal_networks, normal_routes
 
-# Line breaks, other control characters, and those that turn the reading direction of what follows.
-UNSHOWABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
-WIDEST_UNCONFIRMED: Final = {4: 24, 6: 48}
 # They are read with every batch of packets.
 MOST_BLOCKED: Final = 1000
 EXTENSION_FIELDS: Final = frozenset({"display_name", "enabled"})
@@ -229,7 +226,7 @@ def trusted_address_add(
     _validate(address)
     trusted = ipaddress.ip_network(str(address.network))
     if not wide_confirmed:
-        _refuse_wide(trusted, "trusts", "Confirm that all of them are the carrier's.")
+        refuse_wide(trusted, "trusts", "Confirm that all of them are the carrier's.")
     address.save(force_insert=True)
     record(
         actor, "trusted_address_add", trunk, {"network": str(trusted), "port": port, "transport": transport}
@@ -253,13 +250,13 @@ def source_block(
     """From now on no packet from the network is answered; what is registered there stays until it expires. One wider
     than /24 (IPv6 /48) needs wide_confirmed."""
     source = BlockedSource(network=network, note=note.strip())
-    _check_line("note", source.note)
+    check_line("note", source.note)
     source.clean_fields()
     if BlockedSource.objects.filter(network=source.network).exists():
         raise ValidationError({"network": ValidationError("This network is blocked already.", code="unique")})
     blocked = ipaddress.ip_network(str(source.network))
     if not wide_confirmed:
-        _refuse_wide(blocked, "blocks", "Confirm that no phone of yours is there.")
+        refuse_wide(blocked, "blocks", "Confirm that no phone of yours is there.")
     if BlockedSource.objects.count() >= MOST_BLOCKED:
         raise ValidationError(
             {"network": f"At most {MOST_BLOCKED} networks can be blocked. Remove one first."}
@@ -275,32 +272,6 @@ def source_unblock(*, source: BlockedSource, actor: Actor) -> None:
     record(actor, "source_unblock", source, {"note": source.note})
     source.delete()
     notify_everything_changed()
-
-
-def check_sip_user(field: str, text: str) -> None:
-    """Raises ValidationError unless `text` can be the user part of a SIP address as it stands (RFC 3261 §25.1)."""
-    if not re.fullmatch(SIP_USER_PATTERN, text):
-        problem = (
-            "Use 1 to 64 letters, digits or . _ - + * ~ ! and no spaces: it becomes part of a SIP address."
-        )
-        raise ValidationError({field: ValidationError(problem, code="not_a_sip_user")})
-
-
-def check_display_name(text: str) -> None:
-    """Raises ValidationError for what cannot be shown on one line as it was typed."""
-    _check_line("display_name", text)
-
-
-def _check_line(field: str, text: str) -> None:
-    if UNSHOWABLE.search(text):
-        problem = "Use no line breaks and no other control characters."
-        raise ValidationError({field: ValidationError(problem, code="control_characters")})
-
-
-def _refuse_wide(network: Network, does: str, advice: str) -> None:
-    if network.prefixlen < WIDEST_UNCONFIRMED[network.version]:
-        problem = f"{network} {does} {network.num_addresses:,} addresses. {advice}"
-        raise ValidationError({"network": ValidationError(problem, code="wide_network")})
 
 
 def _device_create(

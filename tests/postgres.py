@@ -54,14 +54,19 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     for name in [name for name in os.environ if name.startswith("REGISTRAR_")]:
         del os.environ[name]  # a developer's own site must not decide a test
     os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(48))
-    runs_no_test = getattr(early_config.known_args_namespace, "numprocesses", None)
-    if not os.environ.get("DATABASE_URL") and not runs_no_test:
+    if not os.environ.get("DATABASE_URL") and not _only_hands_out(early_config):
         folder = Path(tempfile.mkdtemp(prefix="registrar-tests-"))
         folder.chmod(0o711)
         _server = EmbeddedPostgres(folder, {} if early_config.known_args_namespace.durable_database else FAST)
         os.environ["DATABASE_URL"] = _server.url
         os.environ["REGISTRAR_DATA_DIR"] = str(folder)
     return (yield)
+
+
+def _only_hands_out(config: pytest.Config) -> bool:
+    """Whether this process gives its tests to the workers of pytest-xdist."""
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    return bool(getattr(config.known_args_namespace, "numprocesses", None)) and not is_worker
 
 
 @pytest.hookimpl(tryfirst=True)

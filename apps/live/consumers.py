@@ -19,7 +19,7 @@ from django.db import Error as DatabaseError
 from django.utils.module_loading import import_string
 
 from apps.live.listener import GROUP, change_listener
-from apps.live.messages import LONGEST_MESSAGE, Refresh, Seen, ShownList, Watch, parse_message
+from apps.live.messages import LONGEST_MESSAGE, Refresh, Seen, Watch, parse_message
 from apps.live.reads import ELEMENTS, FreshRow, read_page, rest_until, shared_reads
 
 TICK_S: Final = 1.0
@@ -48,6 +48,7 @@ class RegistrationsConsumer(AsyncWebsocketConsumer):
         self._change: str | None = None
         self._lists_due, self._changed_at, self._page_rest_until = False, 0.0, 0.0
         self._sent: dict[str, Any] = {}
+        self._lists_next = False
         self._number = 0
         self._unseen_since: float | None = None
         self._pinged_at, self._reconciled_at = 0.0, time.monotonic()
@@ -149,13 +150,21 @@ class RegistrationsConsumer(AsyncWebsocketConsumer):
         return True
 
     async def _update(self, watch: Watch) -> None:
-        update = await self._changed_rows(watch)
-        if self._lists_due and watch.shown_list is not None:
-            update |= await self._changed_lists(watch, watch.shown_list)
+        update = await self._next_part(watch)
         if update:
             self._number += 1
             self._unseen_since = time.monotonic()
             await self._send_json({"n": self._number, **update})
+
+    async def _next_part(self, watch: Watch) -> dict[str, Any]:
+        """Rows, then lists, in turn: the words of a row do not wait for what a list costs, nor lists for ever."""
+        rows, lists = self._changed_rows, self._changed_lists
+        for part in (lists, rows) if self._lists_next else (rows, lists):
+            update = await part(watch)
+            if update:
+                self._lists_next = part is rows
+                return update
+        return {}
 
     async def _changed_rows(self, watch: Watch) -> dict[str, Any]:
         stale, change = self._stale, self._change
@@ -174,8 +183,11 @@ class RegistrationsConsumer(AsyncWebsocketConsumer):
         watch.versions.update({peer_id: row.version for peer_id, row in changed.items()})
         return _as_message(watch, changed, removed)
 
-    async def _changed_lists(self, watch: Watch, shown: ShownList) -> dict[str, Any]:
+    async def _changed_lists(self, watch: Watch) -> dict[str, Any]:
         """Counters, and how many rows a reload would bring: only what differs from what was sent."""
+        shown = watch.shown_list
+        if shown is None or not self._lists_due:
+            return {}
         counters, read_at = await shared_reads().counters.read()
         lists: dict[str, Any] = {"counters": counters}
         started = time.monotonic()

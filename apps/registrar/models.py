@@ -159,6 +159,29 @@ class PeerActivity(models.Model):
         return str(self.peer_id)
 
 
+class Standing(models.Model):
+    """Which state a peer is in and what about it needs attention: a view (migration 0105), true when it is read."""
+
+    peer = models.OneToOneField(
+        Peer, primary_key=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="standing"
+    )
+    state = models.CharField(max_length=16)
+    attention = models.CharField(max_length=32)
+    state_rank = models.IntegerField()
+    is_live = models.BooleanField()
+    online_since = models.DateTimeField(null=True)
+    first_expires_at = models.DateTimeField(null=True)
+    last_expiry = models.DateTimeField(null=True)
+    refused_since_success = models.BooleanField()
+
+    class Meta:
+        managed = False
+        db_table = "registrar_standing"
+
+    def __str__(self) -> str:
+        return self.state
+
+
 class Stranger(models.Model):
     """Who was refused without being anybody: user names that do not exist, wrong domains, blocked sources.
 
@@ -186,6 +209,7 @@ class Stranger(models.Model):
         indexes: ClassVar[list[models.Index]] = [
             models.Index(fields=["meant_peer_id"], name="stranger_by_meant_peer"),
             models.Index(fields=["last_at"], name="stranger_by_age"),
+            models.Index(fields=["received_addr"], name="stranger_by_source"),
         ]
 
     def __str__(self) -> str:

@@ -45,6 +45,7 @@ COLUMNS: Final = (
     ("Address", "address"),
     ("Registered", "registered"),
     ("Expires", "expires"),
+    ("Signal", ""),
 )
 
 

@@ -12,6 +12,7 @@ from apps.console import (
     session,
     settings_page,
     sites,
+    strangers,
     traces,
     trunks,
 )
@@ -50,6 +51,7 @@ urlpatterns = [
     ),
     path("sites/", sites.index, name="sites"),
     path("events/", events.index, name="events"),
+    path("events/strangers/", strangers.index, name="strangers"),
     path("settings/", settings_page.index, name="settings"),
     path("settings/password/", settings_page.password, name="password"),
     path("settings/domain/", settings_page.domain, name="domain"),

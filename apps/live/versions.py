@@ -25,4 +25,4 @@ def _facts(row: RegistrationRow) -> Iterator[object]:
     for binding in row.bindings:
         yield from (binding.binding_id, binding.contact, binding.received_addr, binding.received_port)
         yield from (binding.transport, binding.user_agent, binding.registered_at, binding.expires_at)
-        yield binding.late_at
+        yield from (binding.late_at, getattr(binding, "probe_state", None))

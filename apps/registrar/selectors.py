@@ -19,13 +19,14 @@ from django.db.models import (
     OuterRef,
     Q,
     QuerySet,
+    Subquery,
     Value,
 )
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Length, Now
 
 from apps.extensions.models import Extension, Peer, PeerKind
-from apps.registrar.models import Binding, PeerActivity, RegistrationEvent, WorkerHeartbeat
+from apps.registrar.models import Binding, PeerActivity, Probe, RegistrationEvent, WorkerHeartbeat
 from apps.registrar.outcomes import END_WORDS, REFUSALS, EndReason, EventKind
 from apps.registrar.peer_state import NEEDS_ATTENTION, with_state
 from apps.registrar.sites import site_of, sites_of
@@ -156,7 +157,8 @@ def registration_rows(peers: Iterable[Peer]) -> list[RegistrationRow]:
     """Rows for peers that came from peers_with_state(), in their order; three queries however many."""
     page = list(peers)
     bindings: dict[UUID, list[Binding]] = defaultdict(list)
-    for binding in ringing_order(live_bindings().filter(peer_id__in=[peer.pk for peer in page])):
+    live = with_signal(live_bindings().filter(peer_id__in=[peer.pk for peer in page]))
+    for binding in ringing_order(live):
         bindings[binding.peer_id].append(binding)
     now = database_now()
     silent = _silent_sites(page, bindings)
@@ -216,6 +218,14 @@ def counters() -> Counters:
         )
     )
     return Counters(attention=found.pop("in_need"), **found)
+
+
+def with_signal(bindings: QuerySet[Binding]) -> QuerySet[Binding]:
+    """Annotated with what the probes say: probe_state, and rtt_ms, the smoothed round trip; None where none was."""
+    probe = Probe.objects.filter(binding_id=OuterRef("binding_id"))
+    return bindings.annotate(
+        probe_state=Subquery(probe.values("state")), rtt_ms=Subquery(probe.values("rtt_avg_ms"))
+    )
 
 
 def ringing_order(bindings: QuerySet[Binding]) -> QuerySet[Binding]:

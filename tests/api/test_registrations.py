@@ -72,6 +72,8 @@ def test_a_live_registration_is_shown_with_all_that_is_known(
         "has_flow": True,
         "pub_gruu": "sip:1001@example.com;gr=urn:uuid:1",
         "temp_gruu": "sip:tgruu.x@example.com;gr",
+        "probe_state": None,
+        "rtt_ms": None,
         "refresh_count": 3,
     }
     assert api.get(f"{REGISTRATIONS}{binding.binding_id}/").json()["id"] == row["id"]

@@ -26,6 +26,7 @@ READ = {
     "trunk",
     "events",
     "sites",
+    "strangers",
     "settings",
     "trace",
 }

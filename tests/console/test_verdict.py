@@ -13,7 +13,7 @@ from apps.console.verdict import ROW_WORDS
 from apps.extensions.audit import Actor
 from apps.extensions.models import Peer
 from apps.extensions.services import NewPeer, peer_create
-from apps.registrar.models import Binding, PeerActivity, Probe, RegistrationEvent
+from apps.registrar.models import Binding, PeerActivity, Probe, RegistrationEvent, Stranger
 from apps.registrar.outcomes import REFUSALS, EventKind, UnansweredReason
 from apps.registrar.peer_state import STRANGER_FINDINGS
 
@@ -164,3 +164,34 @@ def test_each_code_that_a_row_may_have_has_words() -> None:
 
 def test_each_kind_of_event_has_words() -> None:
     assert set(EventKind) - set(WORDS) == set()
+
+
+def test_who_is_nobody_is_listed_with_whom_it_seems_to_mean(as_supervisor: Client, ann: NewPeer) -> None:
+    now = timezone.now()
+    for username, meant in (("1010", ann.peer.pk), ("<b>nobody</b>", None)):
+        Stranger.objects.create(
+            reason="unknown_user",
+            domain="example.com",
+            username=username,
+            received_addr="203.0.113.50",
+            received_port=5060,
+            count=14,
+            first_at=now - MINUTE,
+            last_at=now,
+            meant_peer_id=meant,
+        )
+    page = as_supervisor.get("/events/strangers/").content.decode()
+    assert "<b>nobody" not in page
+    assert re.search(r"1010 example.com Unknown user name × 14.* Seems to mean 1001", text_of(page))
+    assert "1010" not in as_supervisor.get("/events/strangers/?q=nobody").content.decode()
+
+
+def test_a_row_says_how_quickly_its_phone_answers(as_admin: Client, ann: NewPeer, register: Register) -> None:
+    binding = register(ann.peer)
+    probe = Probe.objects.create(
+        binding_id=binding.binding_id, peer_id=ann.peer.pk, state="lagging", rtt_avg_ms=812.4
+    )
+    assert "812 ms slow" in text_of(as_admin.get("/").content.decode())
+    assert "812 ms slow" in text_of(page_of(as_admin, ann.peer))
+    probe.delete()
+    assert " ms" not in text_of(as_admin.get("/").content.decode())

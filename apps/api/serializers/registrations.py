@@ -40,6 +40,10 @@ class RegistrationSerializer(serializers.Serializer[Binding]):
         allow_null=True, help_text="The device's public GRUU (RFC 5627); null: none."
     )
     temp_gruu = serializers.CharField(allow_null=True, help_text="The temporary GRUU given last.")
+    probe_state = serializers.CharField(
+        allow_null=True, help_text="unknown, reachable, lagging or unreachable; null: not probed."
+    )
+    rtt_ms = serializers.FloatField(allow_null=True, help_text="Smoothed round trip of its probes.")
     registered_at = serializers.DateTimeField()
     refreshed_at = serializers.DateTimeField()
     refresh_count = serializers.IntegerField()

@@ -15,7 +15,7 @@ from apps.api.problems import NOT_FOUND, Problem
 from apps.api.serializers.registrations import EventSerializer, RegistrationSerializer
 from apps.extensions.models import Extension, Peer
 from apps.registrar.models import Binding, RegistrationEvent
-from apps.registrar.selectors import live_bindings
+from apps.registrar.selectors import live_bindings, with_signal
 from apps.registrar.services import binding_drop
 
 BY_ID = extend_schema(parameters=[OpenApiParameter("id", OpenApiTypes.UUID, OpenApiParameter.PATH)])
@@ -24,7 +24,8 @@ BY_ID = extend_schema(parameters=[OpenApiParameter("id", OpenApiTypes.UUID, Open
 def registrations_to_show(bindings: QuerySet[Binding]) -> QuerySet[Binding]:
     """With everything RegistrationSerializer wants: one query."""
     remaining = ExpressionWrapper(F("expires_at") - Now(), output_field=DurationField())
-    return bindings.select_related("peer__domain", "extension").annotate(remaining=remaining)
+    joined = with_signal(bindings.select_related("peer__domain", "extension"))
+    return joined.annotate(remaining=remaining)
 
 
 class RegistrationViewSet(ApiViewSet):

@@ -60,7 +60,7 @@ _CONTROL_BYTES: Final = bytes({*range(32), 127} - set(b"\t\r\n"))
 _NO_TEXT: Final = re.compile(f"[\x80-\x9f{STAND_IN_CLASS}]")
 _STAND_IN: Final = re.compile(f"[{STAND_IN_CLASS}]")
 # The quoted string a value begins with: the display name of a From or To. One try a line, so the work stays linear.
-_DISPLAY_NAME: Final = re.compile(rf'(?:[^:"]*+:)?+[ \t]*+({QUOTED})', re.DOTALL)
+_DISPLAY_NAME: Final = re.compile(rf'(?:[^:"]*+:)?[ \t]*+({QUOTED})', re.DOTALL)
 _QUOTED_CONTROL: Final = re.compile(r"\\(?:([\x00-\x08\x0b\x0c\x0e-\x1f\x7f])|.)", re.DOTALL)
 _REPLACED: Final = "\ufffd"
 _DIRT: Final = {code: _REPLACED for code in (*range(32), *range(127, 160)) if code != 9}

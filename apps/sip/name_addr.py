@@ -14,7 +14,7 @@ from apps.sip.uri import SipUri, UnsupportedScheme, UriError, parse_sip_uri
 
 # An unquoted display name may be any text, not only tokens: phones put dots and UTF-8 there. A comma would be two
 # values, and is refused (RFC 4475 §3.1.2.15).
-_NAME_ADDR: Final = re.compile(rf"(?:{QUOTED}[ \t]*+|[^\"<>;,]*+)<([^<>]*+)>[ \t]*+(;.*+)?+")
+_NAME_ADDR: Final = re.compile(rf"(?:{QUOTED}[ \t]*+|[^\"<>;,]*+)<([^<>]*+)>[ \t]*+(;.*+)?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,17 @@ import re
 from typing import Final
 
 TOKEN: Final = r"[A-Za-z0-9\-.!%*_+`'~]++"  # noqa: S105 - a grammar rule
-QUOTED: Final = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"'
+QUOTED: Final = r'"[^"\\]*+(?:\\.[^"\\]*+)*"'
 
 Params = tuple[tuple[str, str | None], ...]
 
 _TOKEN: Final = re.compile(TOKEN)
-_PARAM_BODY: Final = rf"[ \t]*+({TOKEN})[ \t]*+(?:=[ \t]*+({QUOTED}|[^\s;,\"]++)[ \t]*+)?+"
-LENIENT_PARAM: Final = re.compile(r"(?:[ \t]*+;)++" + _PARAM_BODY)
+_PARAM_BODY: Final = rf"[ \t]*+({TOKEN})[ \t]*+(?:=[ \t]*+({QUOTED}|[^\s;,\"]++)[ \t]*+)?"
+LENIENT_PARAM: Final = re.compile(r"[ \t]*+;[ \t;]*+" + _PARAM_BODY)
 # For findall: one call into C reads all parameters; the last group catches whatever is none.
 _STRICT_PARAMS: Final = re.compile(r"[ \t]*+;" + _PARAM_BODY + "|(.++)", re.DOTALL)
 _LENIENT_PARAMS: Final = re.compile(LENIENT_PARAM.pattern + "|(.++)", re.DOTALL)
-_ELEMENT: Final = re.compile(rf"(?:{QUOTED}|<[^>]*+>|[^,\"<]++)*+(,|$)")
+_ELEMENT: Final = re.compile(rf"(?:{QUOTED}|<[^>]*+>|[^,\"<]++)*(,|$)")
 # Far above anything a phone sends; they bound the work one 8 kB line can ask for.
 MAX_ELEMENTS: Final = 64
 MAX_PARAMS: Final = 32

@@ -15,7 +15,7 @@ from apps.sip.uri import UriError, normal_host, parse_port
 # Protocol and version are any tokens: a SIP/7.0 request has a SIP/7.0 Via and still wants its 505.
 _SENT: Final = re.compile(
     rf"{TOKEN}[ \t]*+/[ \t]*+{TOKEN}[ \t]*+/[ \t]*+({TOKEN})[ \t]++"
-    r"(\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9_][A-Za-z0-9_.\-]*+)[ \t]*+(?::[ \t]*+([0-9]{1,5}+))?+[ \t]*+(?=;|$)"
+    r"(\[[0-9A-Fa-f:.]++\]|[A-Za-z0-9_][A-Za-z0-9_.\-]*+)[ \t]*+(?::[ \t]*+([0-9]{1,5}+))?[ \t]*+(?=;|$)"
 )
 
 

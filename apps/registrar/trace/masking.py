@@ -15,17 +15,17 @@ HIDDEN: Final = "…".encode()
 _HARMLESS: Final = frozenset(
     (b"username", b"realm", b"uri", b"algorithm", b"qop", b"nc", b"stale", b"opaque", b"userhash", b"domain")
 )
-_FOLDED: Final = rb"[^\r\n]*+(?:\r?\n[ \t][^\r\n]*+)*+"
+_FOLDED: Final = rb"[^\r\n]*+(?:\r?\n[ \t][^\r\n]*+)*"
 _CREDENTIALS: Final = re.compile(
     rb"(?im)^([ \t]*+(?:(?:proxy-)?authorization|(?:proxy|www)-authenticate|(?:proxy-)?authentication-info)[ \t]*+:"
-    rb"[ \t]*+(?:(?:digest|basic|bearer)[ \t]++)?+)(" + _FOLDED + rb")"
+    rb"[ \t]*+(?:(?:digest|basic|bearer)[ \t]++)?)(" + _FOLDED + rb")"
 )
 _PARAM: Final = re.compile(
-    rb'([A-Za-z0-9_-]++)([ \t]*+=[ \t]*+)("(?:[^"\\]|\\.)*+"?+|[^\s,"]*+)|[^\s,]++', re.DOTALL
+    rb'([A-Za-z0-9_-]++)([ \t]*+=[ \t]*+)("(?:[^"\\]|\\.)*"?+|[^\s,"]*+)|[^\s,]++', re.DOTALL
 )
 _SECRET: Final = re.compile(
     rb"(?i)\b(response|cnonce|nonce|nextnonce|rspauth)([ \t]*+=[ \t]*+)"
-    rb'("(?:[^"\\\r\n]|\\[^\r\n]|\r?\n[ \t])*+"?+|[^\s,;"]++)'
+    rb'("(?:[^"\\\r\n]|\\[^\r\n]|\r?\n[ \t])*"?+|[^\s,;"]++)'
 )
 _BASIC: Final = re.compile(rb"(?i)\b((?:basic|bearer)[ \t]++)[A-Za-z0-9+/=._~-]{4,}+")
 _URI_PASSWORD: Final = re.compile(rb'(?i)\b(sips?:[^@:\s<>"]{1,256}+):[^@\s<>"]{0,256}+@')

@@ -11,10 +11,10 @@ from typing import Final
 from urllib.parse import unquote_to_bytes
 from uuid import UUID
 
-_FOLDED: Final = rb"([^\r\n]*+(?:\r?\n[ \t][^\r\n]*+)*+)"
+_FOLDED: Final = rb"([^\r\n]*+(?:\r?\n[ \t][^\r\n]*+)*)"
 _ADDRESS_LINE: Final = re.compile(rb"(?im)^(?:from|f|to|t)[ \t]*+:" + _FOLDED)
 _ADDRESS: Final = re.compile(
-    rb'(?i)sips?:([^@:<>"\s;]{1,256}+)(?::[^@<>"\s;]{0,256}+)?+@(\[[0-9a-f:.]++\]|[^\s;>:?,]++)'
+    rb'(?i)sips?:([^@:<>"\s;]{1,256}+)(?::[^@<>"\s;]{0,256}+)?@(\[[0-9a-f:.]++\]|[^\s;>:?,]++)'
 )
 _CREDENTIALS_LINE: Final = re.compile(rb"(?im)^(?:proxy-)?authorization[ \t]*+:" + _FOLDED)
 _USERNAME: Final = re.compile(rb'(?i)\busername[ \t]*+=[ \t]*+"?+([^",\s]++)')

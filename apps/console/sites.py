@@ -11,7 +11,7 @@ from apps.console.list_query import PAGE_SIZE, search_of
 from apps.registrar.selectors import database_now
 from apps.registrar.sites import site_page
 
-LAST_PAGE: Final = 10_000
+MOST_DIGITS: Final = 4
 
 
 @require_safe
@@ -32,4 +32,5 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 def _number(text: str) -> int:
-    return min(int(text), LAST_PAGE) if text.isascii() and text.isdigit() and int(text) > 0 else 1
+    """From an address: whatever is no number of a page means the first."""
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) <= MOST_DIGITS else 1

@@ -38,6 +38,14 @@ class EventPage:
     older: str
 
 
+def kind_filter(name: str) -> dict[str, object]:
+    """What a page needs to draw the filter; a name nobody knows means all."""
+    return {
+        "event_kind": name if name in EVENT_KINDS else "",
+        "event_kinds": [(each, words) for each, (words, _) in EVENT_KINDS.items()],
+    }
+
+
 def kinds_named(name: str) -> frozenset[EventKind]:
     """The kinds a filter means; empty: all, also for a name nobody knows."""
     return EVENT_KINDS.get(name, EVENT_KINDS[""])[1]

@@ -5,7 +5,7 @@ from django.shortcuts import render
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
-from apps.console.event_queries import EVENT_KINDS, event_page, kinds_named
+from apps.console.event_queries import event_page, kind_filter, kinds_named
 from apps.console.list_query import search_of
 from apps.registrar import selectors
 
@@ -20,8 +20,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "search": search,
         "before": before,
         "page": event_page(search=search, before=before, kinds=kinds_named(kind)),
-        "event_kind": kind if kind in EVENT_KINDS else "",
-        "event_kinds": [(name, words) for name, (words, _) in EVENT_KINDS.items()],
+        **kind_filter(kind),
         "now": selectors.database_now(),
     }
     return render(request, "console/events.html", context)

@@ -17,7 +17,7 @@ from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.console.access import actor_of, admin_required
-from apps.console.event_queries import EVENT_KINDS, kinds_named
+from apps.console.event_queries import kind_filter, kinds_named
 from apps.console.extension_queries import (
     extension_list,
     next_device_name,
@@ -76,15 +76,14 @@ def show(request: HttpRequest, extension_id: UUID) -> HttpResponse:
         "spans": SPAN_WORDS,
         "history": history,
         "strip": strip(history.bands, history.moments, history.start, history.now),
-        "event_kind": kind if kind in EVENT_KINDS else "",
-        "event_kinds": [(name, words) for name, (words, _) in EVENT_KINDS.items()],
+        **kind_filter(kind),
         "events": selectors.recent_events(
             extension_id=extension.pk, kinds=kinds_named(kind), limit=RECENT_EVENTS
         ),
         "subscriptions": list(subscriptions_of_extension(extension).order_by("aor", "subscription_id")),
         "traces": trace_statuses([row.peer.pk for row in rows]),
         "trace_form": TraceForm(),
-        "now": selectors.database_now(),
+        "now": history.now,
     }
     return render(request, "console/extensions/show.html", context)
 

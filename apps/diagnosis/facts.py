@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 
+from apps.registrar.site import Site
+
 Address = tuple[str, int]
 
 
@@ -77,26 +79,12 @@ class StrangerFacts:
 
 
 @dataclass(frozen=True, slots=True)
-class SiteFacts:
-    """The public address the phone is, or was last, behind. last_heard_at: the last sign of life of any phone there;
-    overdue: phones that should have been heard since and were not, the first of them at overdue_since."""
-
-    address: str
-    phones: int
-    online: int
-    last_heard_at: dt.datetime | None
-    overdue: int
-    overdue_since: dt.datetime | None
-
-
-@dataclass(frozen=True, slots=True)
 class Facts:
     """All that is known of one peer at `now`.
 
     bindings: the live ones, in ringing order. events: the newest first, a bounded number. registered_at, ended_at,
-    refused_at, unanswered_at: the last of each. usernames: what its phone may log in with. moves: changes of address in
-    the hour that began at moves_since. networks: where it registered from before, `new_network_at` when it came from
-    another one.
+    refused_at, unanswered_at: the last of each. usernames: what its phone may log in with. networks: where it
+    registered from before, `new_network_at` when it came from another one.
     """
 
     now: dt.datetime
@@ -124,14 +112,12 @@ class Facts:
     last_received: Address | None = None
     last_user_agent: str = ""
     heard_at: dt.datetime | None = None
-    moves: int = 0
-    moves_since: dt.datetime | None = None
     networks: tuple[str, ...] = ()
     new_network_at: dt.datetime | None = None
     password_changed_at: dt.datetime | None = None
     old_password_until: dt.datetime | None = None
     blocked: IPv4Network | IPv6Network | None = None
-    site: SiteFacts | None = None
+    site: Site | None = None
 
     @property
     def succeeded_at(self) -> dt.datetime | None:

@@ -5,7 +5,7 @@ import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from django.db import connection
@@ -19,13 +19,13 @@ from apps.diagnosis.facts import (
     Facts,
     Finding,
     Severity,
-    SiteFacts,
     StrangerFacts,
 )
 from apps.extensions.models import Credential, Extension, Peer, WhenFull
 from apps.registrar.models import Binding, PeerActivity, Probe, RegistrationEvent, Stranger
 from apps.registrar.selectors import database_now, live_bindings, ringing_order
-from apps.registrar.sites import site_of, sites_of
+from apps.registrar.site import Site, site_of
+from apps.registrar.sites import sites_of
 from apps.registrar.testphone.dialogue import USER_AGENT as TEST_PHONE
 
 EVENTS_READ: Final = 200
@@ -114,7 +114,7 @@ def _facts(
     strangers: Sequence[StrangerFacts],
     credentials: Sequence[Credential],
     blocked: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network],
-    site: Any,
+    site: Site | None,
 ) -> Facts:
     activity = activity or PeerActivity(peer=peer)
     current = [credential for credential in credentials if credential.valid_until is None]
@@ -149,23 +149,12 @@ def _facts(
         else None,
         last_user_agent=activity.user_agent,
         heard_at=activity.heard_at,
-        moves=activity.moves,
-        moves_since=activity.moves_since,
         networks=tuple(activity.networks),
         new_network_at=activity.new_network_at,
         password_changed_at=changed if changed != first else None,
         old_password_until=max(ends, default=None),
         blocked=blocked[0] if blocked else None,
-        site=SiteFacts(
-            address=site.address,
-            phones=site.phones,
-            online=site.online,
-            last_heard_at=site.last_heard_at,
-            overdue=site.overdue,
-            overdue_since=site.overdue_since,
-        )
-        if site
-        else None,
+        site=site,
     )
 
 

@@ -41,10 +41,10 @@ NOBODYS_HA1S: Final[dict[Algorithm, str]] = {
     Algorithm.SHA512_256: "0" * 64,
 }
 
-# Whom a user who does not exist is checked against. His HA1s are no secret: nobody is let in as him.
 # Refused although the password was right.
 PROVEN: Final = frozenset({DISABLED, NO_QOP})
 
+# Whom a user who does not exist is checked against. His HA1s are no secret: nobody is let in as him.
 NOBODY: Final = Account(
     peer_id=UUID(int=0),
     peer_name="nobody",

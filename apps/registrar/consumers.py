@@ -8,6 +8,7 @@ import hashlib
 import logging
 import secrets
 import socket
+from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any, cast
 from uuid import uuid4
@@ -145,15 +146,13 @@ class RegistrarConsumer(AsyncConsumer):
         self.tasks.flows_closed(event["flows"])
 
     async def sip_shutdown(self, event: dict[str, Any]) -> None:
-        await asyncio.gather(
-            self.prober.stop(), self.notifies.stop(), self.tasks.stop(), self.recorder.stop()
-        )
-        await self.store.close()
+        await self._stop(self.tasks.stop())
         raise StopConsumer
 
     async def _abandon(self) -> None:
         if self._has_started:
-            await asyncio.gather(
-                self.prober.stop(), self.notifies.stop(), self.tasks.abandon(), self.recorder.stop()
-            )
-            await self.store.close()
+            await self._stop(self.tasks.abandon())
+
+    async def _stop(self, end_of_tasks: Awaitable[None]) -> None:
+        await asyncio.gather(self.prober.stop(), self.notifies.stop(), end_of_tasks, self.recorder.stop())
+        await self.store.close()

@@ -10,14 +10,6 @@ from django.db.models import F, Q, QuerySet
 
 from apps.extensions.models import Peer
 
-# Why a stranger was refused -> the finding about the peer it seems to mean.
-STRANGER_FINDINGS: Final = {
-    "unknown_user": "typo_user",
-    "not_our_domain": "wrong_domain",
-    "wrong_realm": "wrong_realm",
-    "malformed": "malformed",
-    "blocked_source": "blocked_source",
-}
 NEEDS_ATTENTION: Final = ~Q(attention="")
 _FROM_VIEW: Final = (
     "state",

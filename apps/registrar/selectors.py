@@ -29,7 +29,8 @@ from apps.extensions.models import Extension, Peer, PeerKind
 from apps.registrar.models import Binding, PeerActivity, Probe, RegistrationEvent, WorkerHeartbeat
 from apps.registrar.outcomes import END_WORDS, REFUSALS, EndReason, EventKind
 from apps.registrar.peer_state import NEEDS_ATTENTION, with_state
-from apps.registrar.sites import site_of, sites_of
+from apps.registrar.site import site_of
+from apps.registrar.sites import sites_of
 from apps.registrar.states import PeerState
 from apps.registrar.worker import WEB_SOCKETS
 

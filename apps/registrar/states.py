@@ -13,7 +13,3 @@ class PeerState(models.TextChoices):
     OFFLINE = "offline", "Offline"
     NEVER_REGISTERED = "never_registered", "Never registered"
     DISABLED = "disabled", "Disabled"
-
-
-LIVE_STATES = frozenset({PeerState.ONLINE, PeerState.LATE, PeerState.UNREACHABLE})
-"""Those with a registration that has not expired."""

@@ -10,12 +10,12 @@ from django.utils import timezone
 
 from apps.console.event_words import WORDS
 from apps.console.verdict import ROW_WORDS
+from apps.diagnosis.rules.names import CODES
 from apps.extensions.audit import Actor
 from apps.extensions.models import Peer
 from apps.extensions.services import NewPeer, peer_create
 from apps.registrar.models import Binding, PeerActivity, Probe, RegistrationEvent, Stranger
 from apps.registrar.outcomes import REFUSALS, EventKind, UnansweredReason
-from apps.registrar.peer_state import STRANGER_FINDINGS
 
 pytestmark = pytest.mark.django_db
 Register = Callable[..., Binding]
@@ -157,7 +157,7 @@ def test_a_silent_site_is_said_in_its_rows_and_on_its_page(
 
 
 def test_each_code_that_a_row_may_have_has_words() -> None:
-    codes = {*REFUSALS, *UnansweredReason, *STRANGER_FINDINGS.values()}
+    codes = {*REFUSALS, *UnansweredReason, *CODES.values()}
     codes |= {"unreachable", "renewal_late", "address_changing", "unexpected_place", "blocked_source"}
     assert codes - set(ROW_WORDS) == set()
 
@@ -195,3 +195,8 @@ def test_a_row_says_how_quickly_its_phone_answers(as_admin: Client, ann: NewPeer
     assert "812 ms slow" in text_of(page_of(as_admin, ann.peer))
     probe.delete()
     assert " ms" not in text_of(as_admin.get("/").content.decode())
+
+
+@pytest.mark.parametrize("page", ["0", "-1", "x", "9" * 5000, "\u0663", "99999"])
+def test_a_page_of_sites_that_cannot_be_is_the_first(as_admin: Client, page: str) -> None:
+    assert as_admin.get("/sites/", {"page": page}).status_code == 200

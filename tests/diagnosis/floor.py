@@ -8,9 +8,10 @@ from random import Random
 from typing import Final
 from uuid import UUID
 
-from apps.diagnosis.facts import BindingFacts, EventFacts, Facts, SiteFacts
+from apps.diagnosis.facts import BindingFacts, EventFacts, Facts
 from apps.registrar.bindings import Event, StoredBinding
 from apps.registrar.outcomes import END_EVENTS, EventKind
+from apps.registrar.site import Site
 from tests.registrar.registrations import ACCOUNT, Record, status
 
 START: Final = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
@@ -172,7 +173,7 @@ class Phone:
         live = [one for one in self.record.bindings if one.expires_at > now]
         return sorted(live, key=lambda one: one.refreshed_at, reverse=True)
 
-    def facts(self, at_s: float, site: SiteFacts | None) -> Facts:
+    def facts(self, at_s: float, site: Site | None) -> Facts:
         now = moment(at_s)
         rotated = self.rotates_at_s is not None and at_s >= self.rotates_at_s
         rotated_at = moment(self.rotates_at_s) if rotated and self.rotates_at_s is not None else None
@@ -202,7 +203,7 @@ def moment(at_s: float) -> dt.datetime:
     return START + dt.timedelta(seconds=at_s)
 
 
-def site_facts(phones: Sequence[Phone], at_s: float) -> dict[str, SiteFacts]:
+def site_facts(phones: Sequence[Phone], at_s: float) -> dict[str, Site]:
     """Of each public address: who there should have been heard since anybody was."""
     now, sites = moment(at_s), {}
     for address in {phone.public[0] for phone in phones}:
@@ -210,7 +211,7 @@ def site_facts(phones: Sequence[Phone], at_s: float) -> dict[str, SiteFacts]:
         heard = max((one.refreshed_at for bindings in here for one in bindings), default=None)
         due = [min((one.late_at or one.expires_at for one in bindings), default=now) for bindings in here]
         overdue = [at for at in due if at < now and heard is not None and at > heard]
-        sites[address] = SiteFacts(
+        sites[address] = Site(
             address, len(here), len(here) - len(overdue), heard, len(overdue), min(overdue, default=None)
         )
     return sites

@@ -5,8 +5,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from apps.diagnosis.explain import explain
-from apps.diagnosis.facts import BindingFacts, EventFacts, Facts, Finding, SiteFacts, StrangerFacts
+from apps.diagnosis.facts import BindingFacts, EventFacts, Facts, Finding, StrangerFacts
 from apps.registrar.outcomes import END_EVENTS, EndReason
+from apps.registrar.site import Site
 
 NOW: Final = dt.datetime(2026, 11, 23, 12, 0, tzinfo=dt.UTC)
 HOME: Final = ("203.0.113.7", 5062)
@@ -139,8 +140,8 @@ def stranger(reason: str, **changes: Any) -> StrangerFacts:
     return replace(usual, **changes)
 
 
-def site(**changes: Any) -> SiteFacts:
-    return replace(SiteFacts("203.0.113.7", 12, 9, ago(minutes=40), 4, ago(minutes=25)), **changes)
+def site(**changes: Any) -> Site:
+    return replace(Site("203.0.113.7", 12, 9, ago(minutes=40), 4, ago(minutes=25)), **changes)
 
 
 def codes(given: Facts) -> list[str]:

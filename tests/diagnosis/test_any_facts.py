@@ -7,8 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.diagnosis.explain import HARM, explain
-from apps.diagnosis.facts import BindingFacts, EventFacts, Facts, SiteFacts, StrangerFacts
+from apps.diagnosis.facts import BindingFacts, EventFacts, Facts, StrangerFacts
 from apps.registrar.outcomes import REFUSALS, EndReason, EventKind, UnansweredReason
+from apps.registrar.site import Site
 from tests.diagnosis.phones import AWAY, HOME, NOW, SNOM, YEALINK
 
 _OFFSETS = [0, 1, 3, 10, 60, 400, 1900, 3601, 50_000, 400_000]
@@ -70,7 +71,7 @@ strangers = st.builds(
     last_at=times,
     names_from_there=counts,
 )
-sites = st.builds(SiteFacts, texts, counts, counts, maybe_times, counts, maybe_times)
+sites = st.builds(Site, texts, counts, counts, maybe_times, counts, maybe_times)
 any_facts = st.builds(
     Facts,
     now=st.just(NOW),

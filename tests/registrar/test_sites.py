@@ -10,7 +10,8 @@ from apps.extensions.audit import Actor
 from apps.extensions.models import Domain, Peer
 from apps.extensions.services import extension_create
 from apps.registrar.models import Binding, PeerActivity, Probe
-from apps.registrar.sites import Site, site_of, site_page, sites_of
+from apps.registrar.site import Site, site_of
+from apps.registrar.sites import site_page, sites_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

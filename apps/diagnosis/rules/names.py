@@ -11,7 +11,8 @@ from apps.diagnosis.found import Found, Mark, source_text
 # Who tries more names than this from one address is guessing, not mistyping.
 MOST_NAMES: Final = 3
 _STILL_TRYING: Final = dt.timedelta(hours=1)
-_CODES: Final = {
+# Why a stranger was refused -> the finding about the peer it seems to mean.
+CODES: Final = {
     "not_our_domain": "wrong_domain",
     "wrong_realm": "wrong_realm",
     "unknown_user": "typo_user",
@@ -23,7 +24,7 @@ def strangers(case: Case) -> Iterator[Found]:
     """One finding a kind, with the latest of them. While the phone is online it is a note."""
     if not case.facts.strangers:
         return
-    for reason, code in _CODES.items():
+    for reason, code in CODES.items():
         rows = [one for one in case.facts.strangers if one.reason == reason and _counts(case, one)]
         if rows:
             yield _found(case, code, sorted(rows, key=lambda one: (one.last_at, one.username), reverse=True))

@@ -8,7 +8,7 @@ from typing import Final
 from apps.diagnosis.case import ARRIVALS, HOUR, Case, within
 from apps.diagnosis.facts import Address, Certainty, EventFacts, Severity, StrangerFacts
 from apps.diagnosis.found import Found, Mark, address_text, last_success, source_text
-from apps.diagnosis.rules.names import tried
+from apps.diagnosis.rules.names import MOST_NAMES, tried
 from apps.diagnosis.rules.ways import moved
 from apps.diagnosis.words import NOWHERE_ELSE
 from apps.registrar.outcomes import EndReason, EventKind
@@ -117,7 +117,7 @@ def _blocked_attempts(case: Case) -> list[StrangerFacts]:
         one
         for one in case.facts.strangers
         if one.reason == "blocked_source"
-        and one.names_from_there <= 3
+        and one.names_from_there <= MOST_NAMES
         and (since is None or one.last_at > since)
     ]
     return sorted(attempts, key=lambda one: (one.last_at, one.received), reverse=True)

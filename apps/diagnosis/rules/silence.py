@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from apps.diagnosis.case import Case
-from apps.diagnosis.facts import BindingFacts, Certainty, Severity, SiteFacts
+from apps.diagnosis.facts import BindingFacts, Certainty, Severity
 from apps.diagnosis.found import Found, Mark, last_success, reason_phrase, source_text
 from apps.diagnosis.wording import length
 from apps.registrar.outcomes import EndReason, EventKind
+from apps.registrar.site import Site
 
 _DAY: Final = dt.timedelta(days=1)
 # How a registration ended -> the finding's code and how it is said.
@@ -27,7 +28,7 @@ _ENDS: Final[dict[str, tuple[str, str]]] = {
 def site_down(case: Case) -> Iterator[Found]:
     """Several phones of one address are overdue, and this one is silent too."""
     site = case.facts.site
-    if site is None or site.overdue < 2 or not _is_silent(case):
+    if site is None or not site.is_down or not _is_silent(case):
         return
     yield Found(
         "site_down",
@@ -121,7 +122,7 @@ def _is_late(case: Case, binding: BindingFacts) -> bool:
     return binding.late_at is not None and binding.late_at <= case.now
 
 
-def _site_marks(site: SiteFacts, now: dt.datetime) -> Iterator[Mark]:
+def _site_marks(site: Site, now: dt.datetime) -> Iterator[Mark]:
     if site.last_heard_at is not None:
         yield Mark(site.last_heard_at, "site_heard", {"address": site.address})
     counts = {"overdue": site.overdue, "online": site.online, "phones": site.phones}

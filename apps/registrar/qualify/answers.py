@@ -9,10 +9,7 @@ from typing import Final
 from uuid import UUID
 
 from apps.registrar.qualify.options import MAGIC, Mark, read_branch
-from apps.registrar.regevent.replies import is_reply
-from apps.sip.headers import read_head
-from apps.sip.params import FieldError, is_digits
-from apps.sip.via import parse_via
+from apps.sip.reply import is_reply, parse_reply
 from apps.sipserver.events import Datagram
 
 # What a proxy on the way says when the phone did not answer it: no sign of the phone's life (RFC 3261 §21.4.9, §21.5.5,
@@ -50,23 +47,13 @@ def take_up(known: dict[UUID, ProbeAnswer], answer: ProbeAnswer) -> None:
 
 
 def _read_answer(key: bytes, data: bytes, host: str, now_us: int) -> ProbeAnswer | None:
-    head = read_head(data.partition(b"\r\n\r\n")[0])
-    status = head.start_line.split(" ")[1]
-    vias = [value for name, value in head.fields if name == "via"]
-    # One Via: it comes back to whom it was sent to answer.
-    if len(vias) != 1 or not (len(status) == 3 and is_digits(status) and "100" <= status <= "699"):
+    reply = parse_reply(data)
+    if reply is None or reply.status in NOBODY_THERE:
         return None
-    mark = _mark(key, vias[0], host)
-    if mark is None or int(status) in NOBODY_THERE:
+    mark = read_branch(key, reply.branch or "", host)
+    if mark is None:
         return None
-    return ProbeAnswer(mark.binding_id, mark.number, int(status), _rtt_ms(mark, now_us))
-
-
-def _mark(key: bytes, via: str, host: str) -> Mark | None:
-    try:
-        return read_branch(key, parse_via(via).branch or "", host)
-    except FieldError:
-        return None
+    return ProbeAnswer(mark.binding_id, mark.number, reply.status, _rtt_ms(mark, now_us))
 
 
 def _rtt_ms(mark: Mark, now_us: int) -> float | None:

@@ -8,15 +8,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from apps.registrar.regevent.notify import MAGIC, is_our_branch
-from apps.sip.headers import read_head
-from apps.sip.params import FieldError, is_digits
-from apps.sip.via import parse_via
+from apps.sip.reply import is_reply, parse_reply
 from apps.sipserver.events import Datagram, Origin
 
 # Answers after which there is no subscription any more, not only no such request (RFC 5057 §5.1, RFC 6665 §4.2.2).
 FATAL: Final = frozenset({404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604})
-
-LONGEST_REPLY: Final = 65_535
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +32,14 @@ class Reply:
         return self.status in FATAL
 
 
-def is_reply(data: bytes) -> bool:
-    """Whether the bytes may be an answer at all; cheap, for every packet."""
-    return data[:8].upper() == b"SIP/2.0 " and len(data) <= LONGEST_REPLY
-
-
 def read_reply(key: bytes, data: bytes, host: str, flow: str | None) -> Reply | None:
     """The answer to a NOTIFY sent to that host (RFC 3261 §17.1.3); None for anything else."""
-    if not is_reply(data):
+    reply = parse_reply(data)
+    if reply is None or [value.split()[-1:] for value in reply.values("cseq")] != [["NOTIFY"]]:
         return None
-    head = read_head(data.partition(b"\r\n\r\n")[0])
-    status = head.start_line.split(" ")[1]
-    vias = [value for name, value in head.fields if name == "via"]
-    methods = [value.split()[-1:] for name, value in head.fields if name == "cseq"]
-    # One Via: it comes back to whom it was sent to answer.
-    if len(vias) != 1 or methods != [["NOTIFY"]] or not _is_status(status):
+    if reply.branch is None or not is_our_branch(key, reply.branch, host):
         return None
-    branch = _branch(vias)
-    if branch is None or not is_our_branch(key, branch, host):
-        return None
-    return Reply(branch, int(status), flow)
+    return Reply(reply.branch, reply.status, flow)
 
 
 def read_replies(key: bytes, datagrams: Iterable[Datagram]) -> list[Reply]:
@@ -76,14 +60,3 @@ def final_only(replies: Iterable[Reply]) -> dict[str, Reply]:
         if known is None or known.is_provisional:
             chosen[reply.branch] = reply
     return chosen
-
-
-def _is_status(text: str) -> bool:
-    return len(text) == 3 and is_digits(text) and "100" <= text <= "699"
-
-
-def _branch(vias: list[str]) -> str | None:
-    try:
-        return parse_via(vias[0]).branch
-    except FieldError:
-        return None

@@ -8,10 +8,9 @@ from typing import Final
 
 from apps.sip.contact import ContactError, Star, parse_contacts
 from apps.sip.digest import Challenge, DigestCredentials, authorization, ha1, parse_challenge
-from apps.sip.headers import read_head
-from apps.sip.params import FieldError, bounded_int, is_digits
+from apps.sip.params import bounded_int, is_digits
+from apps.sip.reply import parse_reply
 from apps.sip.uri import format_host
-from apps.sip.via import parse_via
 
 USER_AGENT: Final = "Registrar Admin test phone"
 _MOST_SECONDS: Final = 2**32 - 1
@@ -99,29 +98,18 @@ class Reply:
 
 def read_reply(data: bytes, branch: str) -> Reply | None:
     """The final answer to the request of this branch; None for anything else."""
-    head = read_head(data.partition(b"\r\n\r\n")[0])
-    version, _, rest = head.start_line.partition(" ")
-    status, _, phrase = rest.partition(" ")
-    if version.upper() != "SIP/2.0" or len(status) != 3 or not is_digits(status) or int(status) < 200:
+    reply = parse_reply(data)
+    if reply is None or reply.status < 200 or reply.branch != branch:
         return None
-    if _branch([value for name, value in head.fields if name == "via"]) != branch:
-        return None
-    challenges = [parse_challenge(value) for name, value in head.fields if name == "www-authenticate"]
-    least = next((value for name, value in head.fields if name == "min-expires"), "")
+    challenges = [parse_challenge(value) for value in reply.values("www-authenticate")]
+    least = next(iter(reply.values("min-expires")), "")
     return Reply(
-        status=int(status),
-        phrase=phrase[:64],
+        status=reply.status,
+        phrase=reply.phrase[:64],
         challenges=tuple([challenge for challenge in challenges if challenge is not None]),
-        contacts=_contacts([value for name, value in head.fields if name == "contact"]),
+        contacts=_contacts(reply.values("contact")),
         min_expires_s=bounded_int(least, _MOST_SECONDS) if is_digits(least) else None,
     )
-
-
-def _branch(vias: list[str]) -> str | None:
-    try:
-        return parse_via(vias[0]).branch
-    except (IndexError, FieldError):
-        return None
 
 
 def _contacts(values: list[str]) -> tuple[tuple[str, int | None], ...]:

@@ -7,7 +7,7 @@ from.
 
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final, cast
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from psycopg import AsyncConnection
@@ -20,9 +20,8 @@ from apps.registrar.qualify.schedule import Schedule
 from apps.registrar.qualify.store import Claimed, Reach
 from apps.registrar.qualify.transactions import PATIENT_T1_S, T1_S, Transaction, Transactions
 from apps.registrar.regevent.notify import sent_by
-from apps.registrar.regevent.values import Way
 from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
-from apps.sipserver.events import Address, Datagram, Origin, Transport
+from apps.sipserver.events import Address, Datagram
 
 TICK_S: Final = 0.25
 SCHEDULE_EVERY_S: Final = 10.0
@@ -146,7 +145,7 @@ class Prober:
             claimed.binding_id,
             claimed.number,
             build_options(target, via, branch, uuid4().hex),
-            _destination(target.way),
+            target.way.destination,
             now_s=now_s,
             interval_s=claimed.interval_s,
             t1_s=t1_s,
@@ -158,9 +157,3 @@ class Prober:
         if transactions:
             datagrams = [(one.data, one.destination) for one in transactions]
             await self.send({"type": "sip.send", "datagrams": datagrams})
-
-
-def _destination(way: Way) -> Address | Origin:
-    if way.flow is None and way.local is None:
-        return way.host, way.port
-    return Origin(way.host, way.port, cast(Transport, way.transport), way.flow, way.local)

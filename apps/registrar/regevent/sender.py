@@ -7,16 +7,15 @@ remember what it sent. Must not decide what a NOTIFY says, and reads no clock bu
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from apps.registrar.regevent import store
 from apps.registrar.regevent.replies import Reply, final_only
-from apps.registrar.regevent.store import Due, NotifyQueue
+from apps.registrar.regevent.store import NotifyQueue
 from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
-from apps.sipserver.events import Address, Origin, Transport
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +68,7 @@ class NotifySender:
                 due = await store.claim_due(connection, self.worker, datagrams=self.datagrams)
             if due:
                 await self.send(
-                    {"type": "sip.send", "datagrams": [(one.data, _destination(one)) for one in due]}
+                    {"type": "sip.send", "datagrams": [(one.data, one.way.destination) for one in due]}
                 )
             more = len(due) >= store.MOST_PER_CLAIM
 
@@ -79,10 +78,3 @@ class NotifySender:
             await store.give_up(connection)
             if await store.end_expired(connection, self.queue):
                 self.wake()
-
-
-def _destination(due: Due) -> Address | Origin:
-    way = due.way
-    if way.flow is None and way.local is None:
-        return way.host, way.port
-    return Origin(way.host, way.port, cast(Transport, way.transport), way.flow, way.local)

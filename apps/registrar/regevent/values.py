@@ -6,8 +6,10 @@ Pure; must not decide anything. Times are aware datetimes of the database's cloc
 import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, cast
 from uuid import UUID
+
+from apps.sipserver.events import Address, Origin, Transport
 
 PACKAGE: Final = "reg"
 CONTENT_TYPE: Final = "application/reginfo+xml"
@@ -25,13 +27,20 @@ class EndOfSubscription(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """Where NOTIFYs go: where the SUBSCRIBE came from. flow None over UDP; local is the server's own, unread here."""
+    """The way back to whom a request came from. flow None over UDP; local is the server's own, unread here."""
 
     host: str
     port: int
     transport: str = "UDP"
     flow: str | None = None
     local: bytes | None = None
+
+    @property
+    def destination(self) -> Address | Origin:
+        """As the server's events name it."""
+        if self.flow is None and self.local is None:
+            return self.host, self.port
+        return Origin(self.host, self.port, cast(Transport, self.transport), self.flow, self.local)
 
 
 @dataclass(frozen=True, slots=True)

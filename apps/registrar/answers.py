@@ -8,12 +8,12 @@ from dataclasses import replace
 from typing import Final
 
 from apps.registrar import outcomes
-from apps.registrar.bindings import StoredBinding
+from apps.registrar.bindings import Address, StoredBinding
 from apps.registrar.decisions import Answer, Registration
 from apps.registrar.outbound import PathValues
 from apps.sip.message import Request
 from apps.sip.params import LENIENT_PARAM, find_param
-from apps.sip.response import sip_date
+from apps.sip.response import build_response, sip_date
 
 SUPPORTED_TAGS: Final = frozenset({"path", "outbound", "gruu"})
 SUPPORTED: Final = ("Supported", ", ".join(sorted(SUPPORTED_TAGS)))
@@ -34,7 +34,7 @@ def ok_answer(
         # Only where CRLF is the keep-alive: with STUN, over UDP, a phone takes 24 to 29 s (RFC 5626 §4.4.2).
         headers += [("Flow-Timer", str(FLOW_TIMER_S))] if registration.flow else []
     headers.append(("Date", sip_date(int(registration.now.timestamp()))))
-    return Answer(outcomes.OK, headers, keep_s=KEEP_S if _asks_for_keep(registration) else None)
+    return Answer(outcomes.OK, headers, keep_s=KEEP_S if _asks_for_keep(registration.request) else None)
 
 
 def answering_keep(request: Request, keep_s: int | None) -> Request:
@@ -52,23 +52,53 @@ def answering_keep(request: Request, keep_s: int | None) -> Request:
 
 def contact_value(binding: StoredBinding, registration: Registration) -> str:
     """C79: after the URI only q, expires, +sip.instance, reg-id, and GRUUs for who understands them."""
-    value = f"<{binding.contact}>"
-    if binding.q is not None:
-        value += f";q={_q_text(binding.q)}"
-    value += f";expires={binding.expires_s(registration.now)}"
-    if binding.instance_id is not None:
-        value += f';+sip.instance="{binding.instance_id}"'
-    if binding.reg_id is not None:
-        value += f";reg-id={binding.reg_id}"
+    value = plain_contact_value(
+        binding.contact, binding.q, binding.expires_s(registration.now), binding.instance_id, binding.reg_id
+    )
     if registration.supports("gruu"):
         value += f';pub-gruu="{binding.pub_gruu}"' if binding.pub_gruu else ""
         value += f';temp-gruu="{binding.temp_gruu}"' if binding.temp_gruu else ""
     return value
 
 
-def _asks_for_keep(registration: Registration) -> bool:
+def plain_contact_value(
+    contact: str, q: int | None, expires_s: int, instance_id: str | None, reg_id: int | None
+) -> str:
+    value = f"<{contact}>"
+    if q is not None:
+        value += f";q={_q_text(q)}"
+    value += f";expires={expires_s}"
+    if instance_id is not None:
+        value += f';+sip.instance="{instance_id}"'
+    if reg_id is not None:
+        value += f";reg-id={reg_id}"
+    return value
+
+
+def kept_text(answer: Answer) -> str:
+    """What has to be kept of an answer, so that a repeat gets the same: its echo comes from the repeat."""
+    lines = (f"{name}: {value}\r\n" for name, value in answer.headers)
+    return f"{answer.outcome.status} {answer.outcome.phrase}\r\n{''.join(lines)}"
+
+
+def repeated_answer(request: Request, source: Address, text: str) -> bytes:
+    """The answer of which `text` was kept, to the same request again."""
+    (status, _, phrase), *headers = (
+        line.partition(": " if at else " ") for at, line in enumerate(text.split("\r\n"))
+    )
+    keep_s = KEEP_S if status == "200" and request.method == "REGISTER" and _asks_for_keep(request) else None
+    return build_response(
+        answering_keep(request, keep_s),
+        source,
+        int(status),
+        phrase,
+        [(name, value) for name, _, value in headers if name],
+    )
+
+
+def _asks_for_keep(request: Request) -> bool:
     """RFC 6223 §4.3: the phone offers keep-alives. All are answered: CRLF over a connection, STUN over UDP."""
-    return find_param(registration.request.vias[0].params, "keep") == ""
+    return find_param(request.vias[0].params, "keep") == ""
 
 
 def _q_text(thousandths: int) -> str:

@@ -29,11 +29,13 @@ from apps.sip.digest import (
     www_authenticate,
 )
 from apps.sip.message import Request
-from apps.sip.nonce import NonceState, check_nonce, issue_time, make_nonce, nonce_age_s, nonce_salt
-from apps.sip.transactions import transaction_key
+from apps.sip.nonce import NonceState, issue_time, make_nonce, nonce_issued_at_s, nonce_salt, nonce_state
+from apps.sip.transactions import REPEATED_WITHIN_S, request_key
 
 # Long enough that a phone renewing twice an hour can reuse its nonce and save a round trip each time.
 NONCE_LIFETIME_S: Final = 3600
+# From its issue on its use is remembered: after that it is refused for its age, and no transaction under it lives.
+NONCE_KEPT_S: Final = NONCE_LIFETIME_S + 2 * REPEATED_WITHIN_S
 
 NOBODYS_HA1S: Final[dict[Algorithm, str]] = {
     Algorithm.MD5: "0" * 32,
@@ -64,7 +66,8 @@ class Claim:
     """Credentials under a nonce of ours: worth looking up, not proven yet."""
 
     credentials: DigestCredentials
-    nonce_expired: bool
+    nonce_issued_at_s: int
+    nonce_expired: bool = False
 
 
 def read_claim(
@@ -77,10 +80,11 @@ def read_claim(
         return credentials
     if credentials.algorithm not in domain.algorithms:
         return None
-    state = check_nonce(nonce_key, credentials.nonce, now_s, NONCE_LIFETIME_S, source_host, domain.realm)
-    if state is NonceState.FOREIGN:
+    issued_at_s = nonce_issued_at_s(nonce_key, credentials.nonce, source_host, domain.realm)
+    state = nonce_state(issued_at_s, now_s, NONCE_LIFETIME_S)
+    if issued_at_s is None or state is NonceState.FOREIGN:
         return None
-    return Claim(credentials, nonce_expired=state is NonceState.EXPIRED)
+    return Claim(credentials, issued_at_s, nonce_expired=state is NonceState.EXPIRED)
 
 
 def prove(claim: Claim, account: Account | None, method: str, nobody: Account = NOBODY) -> Outcome:
@@ -107,23 +111,30 @@ def _why_unproven(ha1s: tuple[str | None, ...], was_good: list[bool]) -> Outcome
     return UNREADABLE_CREDENTIAL if None in ha1s else WRONG_PASSWORD
 
 
+def nonce_is_ageing(issued_at_s: int, now_s: int) -> bool:
+    """Whether it is in the second half of its life."""
+    return now_s - issued_at_s > NONCE_LIFETIME_S // 2
+
+
 def success_headers(
-    request: Request, claim: Claim, domain: DomainPolicy, nonce_key: bytes, source_host: str, now_s: int
+    transaction: bytes, issued_at_s: int, domain: DomainPolicy, nonce_key: bytes, source_host: str, now_s: int
 ) -> list[tuple[str, str]]:
     """In the second half of a nonce's life the 200 brings the next one, which saves the phone a round trip (RFC 7616
     §3.5, C101). Not earlier: each nonce in use is a row that is kept."""
-    if nonce_age_s(claim.credentials.nonce, now_s) <= NONCE_LIFETIME_S // 2:
+    if not nonce_is_ageing(issued_at_s, now_s):
         return []
-    nonce = new_nonce(request, domain, nonce_key, source_host, now_s)
-    return [("Authentication-Info", authentication_info(nonce))]
+    following = new_nonce(transaction, domain, nonce_key, source_host, now_s)
+    return [("Authentication-Info", authentication_info(following))]
 
 
-def new_nonce(request: Request, domain: DomainPolicy, nonce_key: bytes, source_host: str, now_s: int) -> str:
-    """A nonce for this source; a repeat of the request within seconds gets the same one (C42)."""
+def new_nonce(
+    transaction: bytes, domain: DomainPolicy, nonce_key: bytes, source_host: str, now_s: int
+) -> str:
+    """A nonce for this source; a repeat of the transaction within seconds gets the same one (C42)."""
     return make_nonce(
         nonce_key,
         issue_time(now_s, NONCE_LIFETIME_S),
-        nonce_salt(nonce_key, transaction_key(request)),
+        nonce_salt(nonce_key, transaction),
         source_host,
         domain.realm,
     )
@@ -131,13 +142,10 @@ def new_nonce(request: Request, domain: DomainPolicy, nonce_key: bytes, source_h
 
 def is_merged(request: Request, record: NonceRecord) -> bool:
     """The request accepted last under this nonce, come another way (RFC 3261 §8.2.2.2, C38): the same From, Call-ID
-    and CSeq in another transaction. What was answered says whose it was; nothing more is kept."""
+    and CSeq in another transaction."""
     if request.to.tag is not None:
         return False
-    head = record.response
-    echo = request.echo
-    lines = (f"From: {echo.from_text}", f"Call-ID: {echo.call_id}", f"CSeq: {echo.cseq_text}")
-    return all(f"\r\n{line}\r\n".encode() in head for line in lines)
+    return record.request_key == request_key(request.from_.text, request.call_id, request.value("cseq") or "")
 
 
 def nonce_after_refusal(claim: Claim) -> str | None:

@@ -1,13 +1,14 @@
 """One batch of requests through triage, look-up, decision and commit: requests in, answers out.
 
-An answer exists only once what it promises is committed. A batch that cannot be committed is tried request by
-request, so that one bad neighbour costs one 500. Must not touch sockets, and reads no clock but the database's.
+What may be a renewal goes first, and quickly (renewals/); the rest is read in full. An answer exists only once what it
+promises is committed. A batch that cannot be committed is tried request by request, so that one bad neighbour costs
+one 500. Must not touch sockets, and reads no clock but the database's.
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from uuid import UUID
 
 from psycopg import Error, InterfaceError, OperationalError
@@ -16,83 +17,29 @@ from psycopg_pool import PoolTimeout
 
 from apps.extensions.ha1s import place_of, sealed_for
 from apps.registrar import outcomes
-from apps.registrar.answers import answering_keep
-from apps.registrar.authentication import (
-    NOBODY,
-    NOBODYS_HA1S,
-    NONCE_LIFETIME_S,
-    PROVEN,
-    Claim,
-    challenge_headers,
-    is_merged,
-    new_nonce,
-    nonce_after_refusal,
-    prove,
-    read_claim,
-    success_headers,
-)
-from apps.registrar.bindings import Account, Address, DomainPolicy, NonceRecord
+from apps.registrar.authentication import NOBODY, NOBODYS_HA1S, read_claim
+from apps.registrar.bindings import Address, DomainPolicy
 from apps.registrar.blocking import blocked_networks
-from apps.registrar.decision_log import log_decision
-from apps.registrar.outcomes import Outcome
-from apps.registrar.received import Malformed, Received, read, way_back
-from apps.registrar.regevent.notify import sent_by
-from apps.registrar.regevent.store import Asked
-from apps.registrar.regevent.subscription import Subscribing, subscribe
-from apps.registrar.regevent.values import Way
-from apps.registrar.rules import Answer, Registration, refusal_event, register, requested_aor
+from apps.registrar.deciding import Chance, Claimant, Deciding, Means, answered, challenge, unavailable
+from apps.registrar.decision_log import log_renewal
+from apps.registrar.received import Malformed, Received, read
+from apps.registrar.renewals.lane import renew
+from apps.registrar.renewals.reading import Renewal, RenewalReader
+from apps.registrar.rules import Answer, requested_aor
 from apps.registrar.sightings.notes import Sightings
-from apps.registrar.store import Batch, Claimed, Directory, NonceCountTaken, Store
+from apps.registrar.store import Directory, NonceCountTaken, Store
 from apps.registrar.triage import triage
 from apps.sip.digest import AuthorizationFault
-from apps.sip.response import build_response
-from apps.sip.transactions import REPEATED_WITHIN_S, repeat_key
 from apps.sipserver.events import Datagram
 
 logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, slots=True)
-class Claimant:
-    """A REGISTER or SUBSCRIBE that has to be looked up."""
-
-    received: Received
-    domain: DomainPolicy
-    claim: Claim
-    aor: str | None
-
-    @property
-    def claimed(self) -> Claimed:
-        return self.domain.domain_id, self.claim.credentials.username
-
-    @property
-    def is_subscribe(self) -> bool:
-        return self.received.request.method == "SUBSCRIBE"
-
-    @property
-    def asked(self) -> Asked | None:
-        """What a SUBSCRIBE asks about."""
-        uri = self.received.request.to.uri
-        if not self.is_subscribe or self.aor is None or uri is None:
-            return None
-        return Asked(self.aor, self.domain.domain_id, uri.user, self.claim.credentials.username)
-
-
-@dataclass(frozen=True, slots=True)
-class Chance:
-    """What is random or secret, given from outside: the nonces' key, new binding ids, seconds of Retry-After, the
-    GRUUs' key (empty: none are made)."""
-
-    nonce_key: bytes
-    new_id: Callable[[], UUID]
-    retry_after_s: Callable[[], int]
-    gruu_key: bytes = b""
+Heard = Renewal | Received | Malformed
 
 
 class BatchProcessor:
     """Turns datagrams into answers over a Store. `changed` hears the peers of each commit, `notified` that it queued
-    NOTIFYs. No contact may point at `own_hosts`. `server` is where subscribers find us, ("", 0) by our domain; `socket`
-    is the name of the UDP socket we hear. `sightings` remembers the attempts that come to nothing."""
+    NOTIFYs. The others are as Means has them."""
 
     def __init__(
         self,
@@ -105,26 +52,53 @@ class BatchProcessor:
         socket: str = "",
         sightings: Sightings | None = None,
     ) -> None:
-        self.sightings = sightings or Sightings()
-        # As last read: for while the database is away.
-        self._blocked = blocked_networks("")
-        self.own_hosts = own_hosts
-        self.notified = notified
-        self.server = server
-        self.socket = socket
-        self.store = store
-        self.chance = chance
-        self.changed = changed
         # His HA1s are opened like everybody's, so that refusing him takes as long (C91).
         place = place_of(NOBODY.peer_id, NOBODY.peer_id, NOBODY.peer_name)
         kept = sealed_for(store.ha1_keys, NOBODYS_HA1S, place)
-        self.nobody = replace(NOBODY, ha1s=store.opened([kept]))
+        nobody = replace(NOBODY, ha1s=store.opened([kept]))
+        self.means = Means(chance, nobody, own_hosts, server, socket, sightings or Sightings())
+        self.store = store
+        self.changed = changed
+        self.notified = notified
+        # As last read: for while the database is away, and to know what may be a renewal.
+        self._blocked = blocked_networks("")
+        self._domains: Mapping[str, DomainPolicy] = {}
+        self._reader = RenewalReader({}, "", b"")
 
     async def answers(self, datagrams: Sequence[Datagram]) -> list[Datagram]:
         """(bytes, destination) for each request that gets an answer, committed before it is returned."""
-        messages = [read(data, origin) for data, origin in datagrams]
-        heard = [message for message in messages if message is not None]
-        return await self._answer_all(heard) if heard else []
+        heard: list[Heard] = []
+        for data, origin in datagrams:
+            one = self._reader.read(data, origin) or read(data, origin)
+            if one is not None:
+                heard.append(one)
+        renewed = await self._renew(_alone(heard))
+        others = [_in_full(one) for one in heard if id(one) not in renewed]
+        answers = await self._answer_all(others) if others else []
+        return [*renewed.values(), *answers]
+
+    async def _renew(self, renewals: Sequence[Renewal]) -> dict[int, Datagram]:
+        """The answers of those that are, by their identity. Where the database fails they are tried the other way."""
+        if not renewals:
+            return {}
+        try:
+            found = await renew(self.store, renewals, self.means.chance.nonce_key)
+        except (Error, PoolTimeout) as error:
+            logger.warning("%d renewals could not be written: %s", len(renewals), error)
+            return {}
+        self.changed({one.known.peer_id for one in found})
+        for one in found:
+            renewal = one.renewal
+            self.means.sightings.answered(renewal.domain.name, renewal.user, renewal.source[0])
+            log_renewal(renewal)
+        return {id(one.renewal): (one.response, one.renewal.way_back) for one in found}
+
+    def _know(self, directory: Directory) -> None:
+        self._blocked = directory.blocked
+        if directory.domains != self._domains:
+            self._domains = directory.domains
+            place = f"{sorted(self.means.own_hosts)} {self.means.socket}"
+            self._reader = RenewalReader(directory.domains, place, self.means.chance.nonce_key)
 
     async def _answer_all(self, heard: list[Received | Malformed]) -> list[Datagram]:
         try:
@@ -132,8 +106,11 @@ class BatchProcessor:
         except (Error, PoolTimeout) as error:
             logger.warning("database unavailable: %s", error)
             unblocked = [one for one in heard if not self._blocked.cover(one.source[0])]
-            return [one.answer if isinstance(one, Malformed) else self._unavailable(one) for one in unblocked]
-        self._blocked = directory.blocked
+            chance = self.means.chance
+            return [
+                one.answer if isinstance(one, Malformed) else unavailable(chance, one) for one in unblocked
+            ]
+        self._know(directory)
         answers: list[Datagram] = []
         claimants: list[Claimant] = []
         for one in heard:
@@ -149,10 +126,10 @@ class BatchProcessor:
     def _triage(self, heard: Received | Malformed, directory: Directory) -> Datagram | Claimant | None:
         """The answer, or whom to look up; nobody in a blocked network gets any."""
         if directory.blocked.cover(heard.source[0]):
-            self.sightings.blocked(heard.request, heard.source, directory.now)
+            self.means.sightings.blocked(heard.request, heard.source, directory.now)
             return None
         if isinstance(heard, Malformed):
-            self.sightings.malformed(heard.request, heard.source, directory.now)
+            self.means.sightings.malformed(heard.request, heard.source, directory.now)
             return heard.answer
         return self._triage_request(heard, directory)
 
@@ -160,17 +137,18 @@ class BatchProcessor:
         request, source, now = received.request, received.source, directory.now
         domain = triage(request, directory.domains)
         if isinstance(domain, Answer):
-            self.sightings.refused(request, domain.outcome, source, now)
-            return _answer(received, domain)
+            self.means.sightings.refused(request, domain.outcome, source, now)
+            return answered(received, domain)
         now_s = int(now.timestamp())
-        claim = read_claim(request, domain, self.chance.nonce_key, source[0], now_s)
+        claim = read_claim(request, domain, self.means.chance.nonce_key, source[0], now_s)
         if isinstance(claim, AuthorizationFault):
-            self.sightings.refused(request, outcomes.BAD_CREDENTIALS, source, now)
-            return _answer(received, Answer(outcomes.BAD_CREDENTIALS))
+            self.means.sightings.refused(request, outcomes.BAD_CREDENTIALS, source, now)
+            return answered(received, Answer(outcomes.BAD_CREDENTIALS))
         if claim is None:
-            self.sightings.challenged(request, domain, source, now)
-            return self._challenge(received, domain, now_s, outcomes.CHALLENGE)
-        self.sightings.claimed(request, domain, source)
+            self.means.sightings.challenged(request, domain, source, now)
+            answer = challenge(self.means.chance, received, domain, now_s, outcomes.CHALLENGE)
+            return answered(received, answer)
+        self.means.sightings.claimed(request, domain, source)
         return Claimant(received, domain, claim, requested_aor(received.request))
 
     async def _commit(self, claimants: list[Claimant]) -> list[Datagram]:
@@ -184,7 +162,7 @@ class BatchProcessor:
                 # The connection is gone. If its commit went through, the second attempt finds the answers it stored.
                 logger.warning("database connection lost (attempt %d): %s", attempt, error)
                 if attempt == 2:
-                    return [self._unavailable(claimant.received) for claimant in claimants]
+                    return [unavailable(self.means.chance, claimant.received) for claimant in claimants]
             except Error:
                 logger.exception("a batch of %d could not be committed", len(claimants))
                 break
@@ -197,7 +175,7 @@ class BatchProcessor:
                 answers += await self._decide_and_commit([claimant])
             except (Error, PoolTimeout):
                 logger.exception("a request could not be committed")
-                answers.append(_answer(claimant.received, Answer(outcomes.SERVER_ERROR)))
+                answers.append(answered(claimant.received, Answer(outcomes.SERVER_ERROR)))
         return answers
 
     async def _decide_and_commit(self, claimants: list[Claimant]) -> list[Datagram]:
@@ -207,7 +185,7 @@ class BatchProcessor:
             nonces={claimant.claim.credentials.nonce for claimant in claimants},
             asked=[asked for claimant in claimants if (asked := claimant.asked) is not None],
         ) as batch:
-            deciding = _Deciding(self, batch)
+            deciding = Deciding(self.means, batch)
             answers = [deciding.answer(claimant) for claimant in claimants]
             deciding.collect()
         self.changed(batch.changes.changed_peers())
@@ -215,186 +193,20 @@ class BatchProcessor:
             self.notified()
         return answers
 
-    def _challenge(
-        self,
-        received: Received,
-        domain: DomainPolicy,
-        now_s: int,
-        outcome: Outcome,
-        *,
-        nonce: str | None = None,
-        stale: bool = False,
-    ) -> Datagram:
-        """With this nonce, or a new one."""
-        nonce = nonce or new_nonce(received.request, domain, self.chance.nonce_key, received.source[0], now_s)
-        return _answer(received, Answer(outcome, challenge_headers(domain, nonce, stale=stale)))
 
-    def _unavailable(self, received: Received, outcome: Outcome = outcomes.UNAVAILABLE) -> Datagram:
-        retry_after = ("Retry-After", str(self.chance.retry_after_s()))
-        return _answer(received, Answer(outcome, [retry_after]))
+def _alone(heard: Sequence[Heard]) -> list[Renewal]:
+    """Those whose AOR and nonce nobody else in the batch has: the others must be answered in their order."""
+    renewals = [one for one in heard if isinstance(one, Renewal)]
+    aors = Counter(one.aor for one in renewals)
+    aors.update(requested_aor(one.request) or "" for one in heard if isinstance(one, Received))
+    nonces = Counter(one.credentials.nonce for one in renewals)
+    return [one for one in renewals if aors[one.aor] == 1 and nonces[one.credentials.nonce] == 1]
 
 
-class _Deciding:
-    """The requests of one batch in arrival order, each seeing the one before."""
-
-    def __init__(self, processor: BatchProcessor, batch: Batch) -> None:
-        self.processor = processor
-        self.batch = batch
-        self.now = batch.snapshot.now
-        self.before = dict(batch.snapshot.bindings)
-        self.bindings = dict(batch.snapshot.bindings)
-        self.nonces = dict(batch.snapshot.nonces)
-        self.subscriptions = dict(batch.snapshot.subscriptions)
-
-    def answer(self, claimant: Claimant) -> Datagram:
-        request = claimant.received.request
-        account = self.batch.snapshot.accounts.get(claimant.claimed)
-        proof = prove(claimant.claim, account, request.method, self.processor.nobody)
-        if proof is outcomes.UNREADABLE_CREDENTIAL:
-            return self.processor._unavailable(claimant.received, proof)
-        if account is None or proof is not outcomes.OK:
-            return self._refuse(claimant, account, proof)
-        key = repeat_key(request, claimant.received.source)
-        record = self.nonces.get(claimant.claim.credentials.nonce)
-        if record is not None and self._is_ongoing(claimant, record):
-            if record.transaction_key == key:
-                received = claimant.received
-                log_decision(request, received.source, received.transport, outcomes.REPEAT)
-                return record.response, way_back(request, claimant.received.origin)
-            if is_merged(request, record):
-                return _answer(claimant.received, Answer(outcomes.MERGED_REQUEST))
-        if claimant.claim.nonce_expired or (record and record.nc >= claimant.claim.credentials.nc):
-            return self._challenge(claimant, outcomes.STALE_NONCE, stale=True)
-        decide = self._subscribe if claimant.is_subscribe else self._register
-        answer = decide(claimant, account)
-        self._remember(claimant, key, answer[0])
-        return answer
-
-    def _is_ongoing(self, claimant: Claimant, record: NonceRecord) -> bool:
-        """Whether the transaction this nonce count was accepted in still lives (§17.2.2); later all is a replay."""
-        accepted_at = record.expires_at - timedelta(seconds=NONCE_LIFETIME_S)
-        young = self.now - accepted_at <= timedelta(seconds=REPEATED_WITHIN_S)
-        return young and record.nc == claimant.claim.credentials.nc
-
-    def collect(self) -> None:
-        """What differs between the bindings read and the bindings decided becomes the batch's change set."""
-        for aor in self.bindings:
-            before = {row.binding_id: row for row in self.before.get(aor, ())}
-            after = {row.binding_id: row for row in self.bindings[aor]}
-            self.batch.changes.deletes += [row for key, row in before.items() if key not in after]
-            self.batch.changes.upserts += [row for key, row in after.items() if before.get(key) != row]
-        used = (
-            nonce for nonce, record in self.nonces.items() if self.batch.snapshot.nonces.get(nonce) != record
-        )
-        self.batch.changes.nonces += [self.nonces[nonce] for nonce in used]
-
-    def _refuse(self, claimant: Claimant, account: Account | None, proof: Outcome) -> Datagram:
-        received, changes = claimant.received, self.batch.changes
-        if account is None:
-            self.processor.sightings.unknown_user(
-                claimant.claim.credentials.username,
-                claimant.domain,
-                received.request,
-                received.source,
-                self.now,
-            )
-        (changes.events if account is not None else changes.decoys).append(
-            refusal_event(
-                received.request, account or NOBODY, claimant.domain, proof, received.source, self.now
-            )
-        )
-        answer = self._challenge(claimant, proof, nonce=nonce_after_refusal(claimant.claim))
-        if proof in PROVEN:
-            self._use_up(claimant, answer[0])
-        return answer
-
-    def _use_up(self, claimant: Claimant, response: bytes) -> None:
-        """Whoever captured it must not be able to send it again once the peer is let in (C92)."""
-        credentials = claimant.claim.credentials
-        record = self.nonces.get(credentials.nonce)
-        if record is None or record.nc < credentials.nc:
-            key = repeat_key(claimant.received.request, claimant.received.source)
-            self._remember(claimant, key, response)
-
-    def _challenge(
-        self, claimant: Claimant, outcome: Outcome, *, nonce: str | None = None, stale: bool = False
-    ) -> Datagram:
-        now_s = int(self.now.timestamp())
-        return self.processor._challenge(
-            claimant.received, claimant.domain, now_s, outcome, nonce=nonce, stale=stale
-        )
-
-    def _register(self, claimant: Claimant, account: Account) -> Datagram:
-        aor = claimant.aor or ""
-        decision = register(
-            Registration(
-                request=claimant.received.request,
-                account=account,
-                domain=claimant.domain,
-                aor=aor,
-                bindings=self.bindings.get(aor, ()),
-                source=claimant.received.source,
-                transport=claimant.received.transport,
-                flow=claimant.received.flow,
-                server="" if claimant.received.flow else self.processor.socket,
-                local=claimant.received.local,
-                now=self.now,
-                new_id=self.processor.chance.new_id,
-                gruu_key=self.processor.chance.gruu_key,
-                own_hosts=self.processor.own_hosts,
-            )
-        )
-        self.bindings[aor] = decision.bindings
-        self.batch.changes.events += decision.events
-        answer = self._with_next_nonce(claimant, decision.answer)
-        return _answer(claimant.received, answer, is_routine=not decision.events)
-
-    def _with_next_nonce(self, claimant: Claimant, answer: Answer) -> Answer:
-        if answer.outcome is not outcomes.OK:
-            return answer
-        received, chance = claimant.received, self.processor.chance
-        now_s = int(self.now.timestamp())
-        more = success_headers(
-            received.request, claimant.claim, claimant.domain, chance.nonce_key, received.source[0], now_s
-        )
-        return replace(answer, headers=[*answer.headers, *more]) if more else answer
-
-    def _subscribe(self, claimant: Claimant, account: Account) -> Datagram:
-        aor, received = claimant.aor or "", claimant.received
-        decision = subscribe(
-            Subscribing(
-                request=received.request,
-                account=account,
-                domain=claimant.domain,
-                aor=aor,
-                subscriptions=self.subscriptions.get(aor, ()),
-                is_served=aor in self.batch.snapshot.served,
-                # Where answers go: the same addresses get through to the phone.
-                way=Way(*way_back(received.request, received.origin)),
-                sent_by=sent_by(self.processor.server, claimant.domain.name, received.transport),
-                now=self.now,
-                new_id=self.processor.chance.new_id,
-            )
-        )
-        self.subscriptions[aor] = decision.subscriptions
-        self.batch.subscribed += decision.told
-        return _answer(received, decision.answer)
-
-    def _remember(self, claimant: Claimant, key: bytes, response: bytes) -> None:
-        credentials = claimant.claim.credentials
-        self.nonces[credentials.nonce] = NonceRecord(
-            nonce=credentials.nonce,
-            nc=credentials.nc,
-            transaction_key=key,
-            response=response,
-            expires_at=self.now + timedelta(seconds=NONCE_LIFETIME_S),
-        )
-
-
-def _answer(received: Received, answer: Answer, *, is_routine: bool = False) -> Datagram:
-    log_decision(received.request, received.source, received.transport, answer.outcome, is_routine=is_routine)
-    request = answering_keep(received.request, answer.keep_s)
-    response = build_response(
-        request, received.source, answer.outcome.status, answer.outcome.phrase, answer.headers
-    )
-    return response, way_back(received.request, received.origin)
+def _in_full(one: Heard) -> Received | Malformed:
+    if not isinstance(one, Renewal):
+        return one
+    full = read(one.data, one.origin, one)
+    if full is None:
+        raise AssertionError("a renewal that is no request")
+    return full

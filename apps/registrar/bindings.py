@@ -27,6 +27,7 @@ class DomainPolicy:
 
     raise_brief: too short an expiry is raised, not answered 423. strict_cseq: an equal CSeq is refused like a lower
     one. any_contact: also one that points inward. edge_proxies: who may add a Path. service_routes: header values.
+    version: differs after every change.
     """
 
     domain_id: UUID
@@ -42,6 +43,7 @@ class DomainPolicy:
     any_contact: bool = False
     edge_proxies: tuple[Network, ...] = ()
     service_routes: tuple[str, ...] = ()
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ class StoredBinding:
     """A row of Binding. q in thousandths; flow "<worker id>/<connection number>", None over UDP.
 
     server: whose UDP socket it came to; local: which of its addresses, as hex digits of Origin.local. renewal_*: the
-    learned rhythm; late_at: when a renewal is overdue by it, None while unknown. rewritten: signs of a SIP ALG."""
+    learned rhythm; late_at: when a renewal is overdue by it, None while unknown. rewritten: signs of a SIP ALG.
+    renewal_key: what the next REGISTER must have in common with this one to be a mere renewal (renewals/)."""
 
     aor: str
     binding_id: UUID
@@ -106,6 +109,7 @@ class StoredBinding:
     renewal_dev_s: float | None = None
     late_at: dt.datetime | None = None
     rewritten: str = ""
+    renewal_key: bytes | None = None
 
     @property
     def uri(self) -> SipUri:
@@ -122,12 +126,16 @@ class StoredBinding:
 
 @dataclass(frozen=True, slots=True)
 class NonceRecord:
-    """The last request accepted under a nonce, and what it was answered."""
+    """The last request accepted under a nonce, and what it was answered: what an Answer's text says.
+
+    repeat_key is the same for its very repeats, request_key also where it came another way; expires_at for all uses."""
 
     nonce: str
     nc: int
-    transaction_key: bytes
-    response: bytes
+    repeat_key: bytes
+    request_key: bytes
+    answer: str
+    accepted_at: dt.datetime
     expires_at: dt.datetime
 
 

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from apps.registrar import gruu, outcomes
-from apps.registrar.bindings import Event, StoredBinding, end_events, event_of, late_events
+from apps.registrar.bindings import DomainPolicy, Event, StoredBinding, end_events, event_of, late_events
 from apps.registrar.contact_policy import contact_allowed
 from apps.registrar.decisions import Refused, Registration
 from apps.registrar.outbound import PathValues, outbound_key
@@ -36,11 +36,11 @@ def refuse_out_of_order(registration: Registration, binding: StoredBinding, *, s
         raise Refused(outcomes.CSEQ_OUT_OF_ORDER)
 
 
-def granted_s(registration: Registration, asked_s: int | None) -> int:
-    """§10.3 step 7: what is asked or the default, within the limits; below them 423, or the least (C63)."""
-    account, domain = registration.account, registration.domain
-    least = account.min_expires_s or domain.min_expires_s
-    most = max(least, account.max_expires_s or domain.max_expires_s)
+def granted_s(domain: DomainPolicy, least_s: int | None, most_s: int | None, asked_s: int | None) -> int:
+    """§10.3 step 7: what is asked or the default, within the limits of the peer, else of the domain; below them 423, or
+    the least (C63)."""
+    least = least_s or domain.min_expires_s
+    most = max(least, most_s or domain.max_expires_s)
     if asked_s is None:
         return min(max(domain.default_expires_s, least), most)
     if 0 < asked_s < least and asked_s < BRIEF_BELOW_S:
@@ -75,7 +75,8 @@ class Change:
         asked_s = contact.expires_s
         if asked_s is None:
             asked_s = parse_expires(self.registration.request.value("expires"))
-        expires_s = granted_s(self.registration, asked_s)
+        account = self.registration.account
+        expires_s = granted_s(self.registration.domain, account.min_expires_s, account.max_expires_s, asked_s)
         known = self._known(contact, contact.uri)
         if known is not None and known.binding_id not in self.touched:
             refuse_out_of_order(self.registration, known, strictly=False)
@@ -251,6 +252,7 @@ def _refuse_other_change(known: StoredBinding, refreshed: StoredBinding) -> None
         rewritten=known.rewritten,
         server=known.server,
         local=known.local,
+        renewal_key=known.renewal_key,
     )
     if same != known:
         raise Refused(outcomes.CSEQ_OUT_OF_ORDER)

@@ -18,7 +18,8 @@ from channels.exceptions import StopConsumer
 from django.conf import settings
 
 from apps.extensions.ha1s import Ha1Keys
-from apps.registrar.batches import BatchProcessor, Chance
+from apps.registrar.batches import BatchProcessor
+from apps.registrar.deciding import Chance
 from apps.registrar.gruu import gruu_key
 from apps.registrar.qualify.options import qualify_key
 from apps.registrar.qualify.prober import Prober

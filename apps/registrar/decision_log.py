@@ -10,13 +10,24 @@ from typing import Final
 from apps.registrar import outcomes
 from apps.registrar.bindings import Address
 from apps.registrar.outcomes import Outcome
-from apps.sip.message import Request
+from apps.registrar.renewals.reading import Renewal
+from apps.sip.message import Request, parse_request
+from apps.sipserver.events import Origin
 
 logger = logging.getLogger(__name__)
 
 LONGEST_LOGGED: Final = 120
 # A first challenge is no decision yet, and a repeat was decided before.
 UNEVENTFUL: Final = frozenset({outcomes.CHALLENGE, outcomes.REPEAT})
+
+
+def log_renewal(renewal: Renewal) -> None:
+    """Routine, of which only DEBUG is told."""
+    if logger.isEnabledFor(logging.DEBUG):
+        request = parse_request(renewal.data)
+        if isinstance(request, Request):
+            transport = renewal.origin.transport if isinstance(renewal.origin, Origin) else "UDP"
+            log_decision(request, renewal.source, transport, outcomes.OK, is_routine=True)
 
 
 def log_decision(

@@ -1,8 +1,8 @@
 """Who is where, until when, and what happened.
 
-Rows are written by the statements of sql.py alone. Every unique key of Binding carries the AOR, of
+Rows are written by the statements of sql.py and renewals/sql.py alone. Every unique key of Binding carries the AOR, of
 RegistrationEvent the time, and neither has a foreign key or a trigger: events are partitioned by month (ledger.py),
-bindings can be.
+bindings by the AOR's hash. No index of Binding holds what a renewal changes.
 State (online, offline, …) is never stored; selectors.py computes it from these facts and the time.
 """
 
@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Now
 
 from apps.extensions.models import Extension, Peer
 from apps.registrar.outcomes import EndReason, EventKind
@@ -66,6 +67,13 @@ class Binding(models.Model):
     rewritten = models.CharField(
         max_length=16, default="", db_default="", help_text="Which header a SIP ALG seems to have rewritten."
     )
+    due_at = models.DateTimeField(
+        db_default=Now(), help_text="When the sweeper looks: never after expires_at, and a renewal leaves it."
+    )
+    renewal_key = models.BinaryField(
+        null=True,
+        help_text="What a renewal has in common with the REGISTER before (renewals/); null: not renewable.",
+    )
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
@@ -80,7 +88,7 @@ class Binding(models.Model):
             models.Index(fields=["peer"], name="binding_by_peer"),
             models.Index(fields=["extension"], name="binding_by_extension"),
             models.Index(fields=["binding_id"], name="binding_by_id"),
-            models.Index(fields=["expires_at"], name="binding_by_expiry"),
+            models.Index(fields=["due_at"], name="binding_by_due"),
             models.Index(fields=["flow"], condition=Q(flow__isnull=False), name="binding_by_flow"),
             models.Index(fields=["received_addr"], name="binding_by_source"),
         ]
@@ -252,9 +260,11 @@ class NonceUse(models.Model):
 
     nonce = models.TextField(primary_key=True, db_collation="C")
     nc = models.BigIntegerField()
-    transaction_key = models.BinaryField()
-    response = models.BinaryField()
-    expires_at = models.DateTimeField(db_index=True)
+    repeat_key = models.BinaryField(help_text="Of the datagram and where it came from.")
+    request_key = models.BinaryField(help_text="Of From, Call-ID and CSeq.")
+    answer = models.TextField(help_text="Status, phrase, and the headers after the echo.")
+    accepted_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True, help_text="The same for all uses of a nonce.")
 
     def __str__(self) -> str:
         return self.nonce

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from apps.registrar.bindings import Address
+from apps.registrar.renewals.reading import Renewal
 from apps.sip.message import MalformedRequest, Request, parse_request
 from apps.sip.response import build_response, response_address
 from apps.sipserver.events import Datagram, Origin, Transport
@@ -34,11 +35,13 @@ class Malformed:
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """A request that parsed, the packet's source, and the way back for its answer."""
+    """A request that parsed, the packet's source, and the way back for its answer. renewal: as it was read before."""
 
     request: Request
     source: Address
     origin: Address | Origin
+    data: bytes
+    renewal: Renewal | None = None
 
     @property
     def transport(self) -> Transport:
@@ -55,11 +58,13 @@ class Received:
         return None if local is None else local.hex()
 
 
-def read(data: bytes, origin: Address | Origin) -> Received | Malformed | None:
+def read(
+    data: bytes, origin: Address | Origin, renewal: Renewal | None = None
+) -> Received | Malformed | None:
     """None for what gets no answer: noise, and what does not say where to."""
     parsed = _parsed(data, origin)
     if isinstance(parsed, Request):
-        return Received(parsed, origin[:2], origin)
+        return Received(parsed, origin[:2], origin, data, renewal)
     return Malformed(parsed, origin) if parsed.status is not None else None
 
 

@@ -21,9 +21,16 @@ Statement = tuple[str, Mapping[str, Any]]
 
 DOMAINS: Final = """
 SELECT clock_timestamp(), d.name, d.id, d.realm, d.digest_order, d.min_expires_s, d.default_expires_s, d.max_expires_s,
-       d.raise_brief, d.strict_cseq, d.outbound, d.any_contact, d.edge_proxies, d.service_routes,
+       d.raise_brief, d.strict_cseq, d.outbound, d.any_contact, d.edge_proxies, d.service_routes, d.xmin::text,
        (SELECT string_agg(network::text, ' ') FROM extensions_blockedsource)
 FROM (VALUES (1)) AS always LEFT JOIN extensions_domain d ON true
+"""
+
+# Of connections that look up by keys alone. Left alone the planner reads whole tables while they are small, and thinks
+# that each key has to be looked for in every partition.
+BY_KEYS_ALONE: Final = """
+SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off;
+SET plan_cache_mode = force_generic_plan
 """
 
 CLOCK: Final = "SELECT clock_timestamp()"
@@ -53,11 +60,12 @@ _BINDING_COLUMNS: Final = (
     "aor, binding_id, binding_key, peer_id, extension_id, contact, q, host(received_addr), received_port, "
     "transport, path, instance_id, reg_id, call_id, cseq, user_agent, registered_at, refreshed_at, "
     "expires_at, refresh_count, flow, pub_gruu, temp_gruu, server, local, renewal_gap_s, renewal_dev_s, late_at, "
-    "rewritten"
+    "rewritten, renewal_key"
 )
 
 BINDINGS_OF_AORS: Final = f"""
-SELECT {_BINDING_COLUMNS} FROM registrar_binding WHERE aor = ANY(%(aors)s) ORDER BY registered_at, contact
+SELECT {_BINDING_COLUMNS} FROM unnest(%(aors)s::text[]) AS asked(aor) JOIN registrar_binding USING (aor)
+ORDER BY registered_at, contact
 """  # noqa: S608 - our own constant
 
 BINDINGS_OF_PEERS: Final = f"""
@@ -66,8 +74,17 @@ SELECT {_BINDING_COLUMNS} FROM registrar_binding WHERE peer_id = ANY(%(peer_ids)
 
 AORS_WITH_EXPIRED: Final = """
 SELECT DISTINCT aor FROM (
-    SELECT aor FROM registrar_binding WHERE expires_at <= clock_timestamp() ORDER BY expires_at LIMIT %(limit)s
+    SELECT aor FROM registrar_binding
+    WHERE due_at <= clock_timestamp() AND expires_at <= clock_timestamp() ORDER BY due_at LIMIT %(limit)s
 ) AS due
+"""
+
+# What was renewed since: the sweeper looks again when it would expire now.
+PUT_OFF_DUE: Final = """
+UPDATE registrar_binding SET due_at = expires_at
+WHERE (aor, binding_id) IN (
+    SELECT aor, binding_id FROM registrar_binding
+    WHERE due_at <= clock_timestamp() AND expires_at > clock_timestamp() LIMIT %(limit)s FOR UPDATE SKIP LOCKED)
 """
 
 AORS_OF_FLOWS: Final = "SELECT DISTINCT aor FROM registrar_binding WHERE flow = ANY(%(flows)s)"
@@ -86,7 +103,8 @@ UNION SELECT flow FROM registrar_regsubscription WHERE flow IS NOT NULL AND star
 """
 
 NONCES: Final = """
-SELECT nonce, nc, transaction_key, response, expires_at FROM registrar_nonceuse WHERE nonce = ANY(%(nonces)s)
+SELECT nonce, nc, repeat_key, request_key, answer, accepted_at, expires_at
+FROM registrar_nonceuse WHERE nonce = ANY(%(nonces)s)
 """
 
 DELETE_BINDINGS: Final = """
@@ -99,13 +117,14 @@ UPSERT_BINDINGS: Final = """
 INSERT INTO registrar_binding AS b (
     aor, binding_id, binding_key, peer_id, extension_id, contact, q, received_addr, received_port, transport, path,
     instance_id, reg_id, call_id, cseq, user_agent, registered_at, refreshed_at, expires_at, refresh_count,
-    flow, pub_gruu, temp_gruu, server, local, renewal_gap_s, renewal_dev_s, late_at, rewritten)
-SELECT * FROM json_to_recordset(%(rows)s) AS r(
+    flow, pub_gruu, temp_gruu, server, local, renewal_gap_s, renewal_dev_s, late_at, rewritten, renewal_key, due_at)
+SELECT *, expires_at FROM json_to_recordset(%(rows)s) AS r(
     aor text, binding_id uuid, binding_key text, peer_id uuid, extension_id uuid, contact text, q smallint,
     received_addr inet, received_port integer, transport text, path text, instance_id text, reg_id bigint, call_id text,
     cseq bigint, user_agent text, registered_at timestamptz, refreshed_at timestamptz, expires_at timestamptz,
     refresh_count integer, flow text, pub_gruu text, temp_gruu text, server text, local text,
-    renewal_gap_s double precision, renewal_dev_s double precision, late_at timestamptz, rewritten text)
+    renewal_gap_s double precision, renewal_dev_s double precision, late_at timestamptz, rewritten text,
+    renewal_key bytea)
 ON CONFLICT (aor, binding_id) DO UPDATE SET
     binding_key = excluded.binding_key, peer_id = excluded.peer_id, extension_id = excluded.extension_id,
     contact = excluded.contact, q = excluded.q, received_addr = excluded.received_addr,
@@ -115,19 +134,19 @@ ON CONFLICT (aor, binding_id) DO UPDATE SET
     refresh_count = excluded.refresh_count, flow = excluded.flow,
     pub_gruu = excluded.pub_gruu, temp_gruu = excluded.temp_gruu, server = excluded.server, local = excluded.local,
     renewal_gap_s = excluded.renewal_gap_s, renewal_dev_s = excluded.renewal_dev_s, late_at = excluded.late_at,
-    rewritten = excluded.rewritten
+    rewritten = excluded.rewritten, renewal_key = excluded.renewal_key, due_at = least(b.due_at, excluded.expires_at)
 """
 
 # A nonce count only ever rises, whatever another worker did meanwhile (C92); store.py counts the rows.
 UPSERT_NONCES: Final = """
-INSERT INTO registrar_nonceuse AS n (nonce, nc, transaction_key, response, expires_at)
-SELECT nonce, nc, decode(transaction_key, 'hex'), decode(response, 'hex'), expires_at
-FROM json_to_recordset(%(rows)s) AS r(
-    nonce text, nc bigint, transaction_key text, response text, expires_at timestamptz)
+INSERT INTO registrar_nonceuse AS n (nonce, nc, repeat_key, request_key, answer, accepted_at, expires_at)
+SELECT * FROM json_to_recordset(%(rows)s) AS r(
+    nonce text, nc bigint, repeat_key bytea, request_key bytea, answer text, accepted_at timestamptz,
+    expires_at timestamptz)
 ORDER BY nonce
 ON CONFLICT (nonce) DO UPDATE SET
-    nc = excluded.nc, transaction_key = excluded.transaction_key, response = excluded.response,
-    expires_at = excluded.expires_at
+    nc = excluded.nc, repeat_key = excluded.repeat_key, request_key = excluded.request_key,
+    answer = excluded.answer, accepted_at = excluded.accepted_at
 WHERE n.nc < excluded.nc
 RETURNING n.nonce
 """
@@ -271,8 +290,11 @@ NOTIFY: Final = "SELECT pg_notify(%(channel)s, %(payload)s)"
 
 def lock_keys(aors: Iterable[str]) -> list[int]:
     """Advisory lock keys (signed 64 bit) in the one order everybody takes them in."""
-    digests = {blake2b(aor.encode(), digest_size=8, person=b"aor").digest() for aor in aors}
-    return sorted(int.from_bytes(digest, "big", signed=True) for digest in digests)
+    return sorted({lock_key(aor) for aor in aors})
+
+
+def lock_key(aor: str) -> int:
+    return int.from_bytes(blake2b(aor.encode(), digest_size=8, person=b"aor").digest(), "big", signed=True)
 
 
 def write_statements(changes: ChangeSet) -> list[Statement]:
@@ -281,11 +303,11 @@ def write_statements(changes: ChangeSet) -> list[Statement]:
     others = [event for event in changes.events if event.event not in SUMMED_EVENTS]
     candidates: list[tuple[str, list[dict[str, Any]]]] = [
         (DELETE_BINDINGS, [{"aor": row.aor, "binding_id": row.binding_id} for row in changes.deletes]),
-        (UPSERT_BINDINGS, [_columns(row) for row in changes.upserts]),
+        (UPSERT_BINDINGS, [_row_of(row) for row in changes.upserts]),
         (INSERT_EVENTS, [_event_columns(event) for event in others]),
         (SUM_EVENTS, _summed(sums)),
         (UPSERT_ACTIVITY, _activity(changes.events)),
-        (UPSERT_NONCES, [_nonce_columns(nonce) for nonce in changes.nonces]),
+        (UPSERT_NONCES, [_row_of(nonce) for nonce in changes.nonces]),
     ]
     return [
         (sql, {"rows": to_json(rows), **(_span(rows) if sql is SUM_EVENTS else {})})
@@ -301,13 +323,15 @@ def to_json(rows: list[dict[str, Any]]) -> str:
 def _plain(value: object) -> str:
     if isinstance(value, dt.datetime):
         return value.isoformat()
+    if isinstance(value, bytes):
+        return f"\\x{value.hex()}"
     if isinstance(value, UUID):
         return str(value)
     raise TypeError(type(value).__name__)
 
 
-def _columns(binding: StoredBinding) -> dict[str, Any]:
-    return {name: getattr(binding, name) for name in StoredBinding.__dataclass_fields__}
+def _row_of(value: StoredBinding | NonceRecord) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
 
 
 def _event_columns(event: Event) -> dict[str, Any]:
@@ -315,16 +339,6 @@ def _event_columns(event: Event) -> dict[str, Any]:
     columns["received_addr"], columns["received_port"] = columns.pop("received") or (None, None)
     columns["old_received_addr"], columns["old_received_port"] = columns.pop("old_received") or (None, None)
     return columns
-
-
-def _nonce_columns(nonce: NonceRecord) -> dict[str, Any]:
-    return {
-        "nonce": nonce.nonce,
-        "nc": nonce.nc,
-        "transaction_key": nonce.transaction_key.hex(),
-        "response": nonce.response.hex(),
-        "expires_at": nonce.expires_at,
-    }
 
 
 def _summed(events: list[Event]) -> list[dict[str, Any]]:

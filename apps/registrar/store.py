@@ -6,7 +6,7 @@ threads.
 
 import logging
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -91,20 +91,21 @@ class Store:
         self.queue = queue
         self.ha1_keys = ha1_keys or Ha1Keys()
         self._told: set[str] = set()
-        self.pool: AsyncConnectionPool[AnyConnection] = AsyncConnectionPool(
-            conninfo, min_size=1, max_size=4, timeout=2, open=False, kwargs={"autocommit": True}
-        )
+        self.pool = _pool(conninfo)
+        self.hot_pool = _pool(conninfo, _look_up_by_keys)
 
     async def open(self) -> None:
         """Raises psycopg_pool.PoolTimeout while there is no database."""
-        await self.pool.open()
-        await self.pool.wait(timeout=5)
+        for pool in (self.pool, self.hot_pool):
+            await pool.open()
+            await pool.wait(timeout=5)
 
     async def close(self) -> None:
         await self.pool.close(timeout=1)
+        await self.hot_pool.close(timeout=1)
 
     async def directory(self) -> Directory:
-        async with self.pool.connection() as connection:
+        async with self.hot_pool.connection() as connection:
             rows = await (await connection.execute(sql.DOMAINS)).fetchall()
         domains = [_domain_policy(row) for row in rows if row[1] is not None]
         blocked = blocked_networks(rows[0][-1] or "")
@@ -125,7 +126,7 @@ class Store:
         aors, asked = list(aors), list(asked)
         locked = {*aors, *(one.lock_name for one in asked)}
         wanted = [{"domain_id": domain_id, "username": username} for domain_id, username in claims]
-        async with self.pool.connection() as connection, connection.pipeline(), connection.transaction():
+        async with self.hot_pool.connection() as connection, connection.pipeline(), connection.transaction():
             await connection.execute(sql.LOCK_AORS, {"keys": sql.lock_keys(locked)})
             # After the lock: times within an AOR never run backwards, whichever worker writes next.
             clock = await connection.execute(sql.CLOCK)
@@ -174,6 +175,11 @@ class Store:
         async with self.pool.connection() as connection:
             await connection.execute(statement, params)
 
+    async def fetch_by_keys(self, statement: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """As fetch, for what is looked up by keys alone."""
+        async with self.hot_pool.connection() as connection:
+            return await (await connection.execute(statement, params)).fetchall()
+
     async def fetch(self, statement: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """The rows of one of sql.py's statements."""
         async with self.pool.connection() as connection:
@@ -199,6 +205,24 @@ class Store:
         if str(cannot) not in self._told:
             self._told.add(str(cannot))
             logger.error("REGISTRAR_CREDENTIAL_KEYS: %s", cannot)
+
+
+def _pool(
+    conninfo: str, configure: Callable[[AnyConnection], Awaitable[None]] | None = None
+) -> AsyncConnectionPool[AnyConnection]:
+    return AsyncConnectionPool(
+        conninfo,
+        min_size=1,
+        max_size=4,
+        timeout=2,
+        open=False,
+        kwargs={"autocommit": True},
+        configure=configure,
+    )
+
+
+async def _look_up_by_keys(connection: AnyConnection) -> None:
+    await connection.execute(sql.BY_KEYS_ALONE)
 
 
 async def _write(connection: AnyConnection, batch: Batch, queue: NotifyQueue | None) -> None:
@@ -228,7 +252,7 @@ async def _write_sums(connection: AnyConnection, events: list[Event], *, undone:
 
 def _domain_policy(row: tuple[Any, ...]) -> DomainPolicy:
     _, name, domain_id, realm, digest_order, least, default, most, *choices, _ = row
-    raise_brief, strict_cseq, outbound, any_contact, proxies, routes = choices
+    raise_brief, strict_cseq, outbound, any_contact, proxies, routes, version = choices
     return DomainPolicy(
         domain_id,
         name,
@@ -243,6 +267,7 @@ def _domain_policy(row: tuple[Any, ...]) -> DomainPolicy:
         any_contact=any_contact,
         edge_proxies=tuple(ip_network(network) for network in proxies.split()),
         service_routes=tuple(routes.splitlines()),
+        version=version,
     )
 
 

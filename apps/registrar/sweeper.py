@@ -17,12 +17,15 @@ from apps.registrar.sightings.flush import tidy_strangers
 from apps.registrar.store import Store
 
 MOST_PER_SWEEP: Final = 500
+# Those that were renewed since they were last looked at; they are many, and cost little.
+MOST_PUT_OFF: Final = 5000
 # Several missed heartbeats: a worker that only was slow must not lose its phones.
 WORKER_GOOD_FOR: Final = timedelta(seconds=10)
 
 
 async def sweep(store: Store) -> tuple[set[UUID], bool]:
     """One bounded sweep: the peers whose bindings ended, and whether there may be more."""
+    await store.execute(sql.PUT_OFF_DUE, {"limit": MOST_PUT_OFF})
     aors = await store.aors_with_expired(MOST_PER_SWEEP)
     if not aors:
         return set(), False

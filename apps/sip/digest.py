@@ -12,15 +12,17 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache, partial
 from typing import Final, Literal
 
-from apps.sip.params import QUOTED, TOKEN, unquoted
+from apps.sip.params import QUOTED, TOKEN
 
 MAX_AUTH_PARAMS: Final = 32
 
 _SCHEME: Final = re.compile(r"(?i:digest)[ \t]++")
 _AUTH_PARAMS: Final = re.compile(
-    rf"[ \t]*+({TOKEN})[ \t]*+=[ \t]*+({QUOTED}|[^\s,\"]++)[ \t]*+(?:,|$)|(.++)", re.DOTALL
+    rf"[ \t]*+({TOKEN})[ \t]*+=[ \t]*+(?:\"([^\"\\]*+)\"|([^\s,\"]++)|({QUOTED}))[ \t]*+(?:,|$)|(.++)",
+    re.DOTALL,
 )
 _QUOTED_PAIR: Final = re.compile(r"\\(.)")
 _NONCE_COUNT: Final = re.compile(r"[0-9A-Fa-f]{8}")
@@ -36,10 +38,10 @@ class Algorithm(StrEnum):
 
 
 _ALGORITHMS: Final = {algorithm.lower(): algorithm for algorithm in Algorithm}
-_HASH_NAMES: Final = {
-    Algorithm.MD5: "md5",
-    Algorithm.SHA256: "sha256",
-    Algorithm.SHA512_256: "sha512_256",
+_HASHES: Final = {
+    Algorithm.MD5: hashlib.md5,
+    Algorithm.SHA256: hashlib.sha256,
+    Algorithm.SHA512_256: partial(hashlib.new, "sha512_256"),
 }
 
 
@@ -127,7 +129,7 @@ def foreign_claim(values: Sequence[str], realm: str) -> ForeignClaim | None:
 def expected_response(credentials: DigestCredentials, ha1: str, method: str) -> str:
     """The right response in lower-case hex (RFC 7616 §3.4.1; without qop as in RFC 2069)."""
     algorithm = credentials.algorithm
-    ha2 = _hash(algorithm, f"{method}:{credentials.uri}")
+    ha2 = _ha2(algorithm, method, credentials.uri)
     if credentials.qop is None:
         return _hash(algorithm, f"{ha1}:{credentials.nonce}:{ha2}")
     nonce_count = credentials.nc_text or f"{credentials.nc:08x}"
@@ -194,8 +196,13 @@ def authentication_info(next_nonce: str) -> str:
     return f"nextnonce={_quote(next_nonce)}"
 
 
+@lru_cache(maxsize=1024)  # the phones of a domain say the same
+def _ha2(algorithm: Algorithm, method: str, uri: str) -> str:
+    return _hash(algorithm, f"{method}:{uri}")
+
+
 def _hash(algorithm: Algorithm, text: str) -> str:
-    return hashlib.new(_HASH_NAMES[algorithm], text.encode(), usedforsecurity=False).hexdigest()
+    return _HASHES[algorithm](text.encode(), usedforsecurity=False).hexdigest()
 
 
 def _quote(text: str) -> str:
@@ -211,9 +218,9 @@ def _read_credentials(text: str, realm: str) -> DigestCredentials | Authorizatio
         return params
     if _unescaped(params.get("realm", realm)) != realm:
         return None
-    missing = next((name for name in _MANDATORY if not params.get(name)), None)
-    if missing:
-        return AuthorizationFault(f"missing_{missing}")
+    for name in _MANDATORY:
+        if not params.get(name):
+            return AuthorizationFault(f"missing_{name}")
     algorithm = _ALGORITHMS.get(params.get("algorithm", Algorithm.MD5).lower())
     if algorithm is None or params.get("userhash", "").lower() == "true":
         return None
@@ -254,7 +261,7 @@ def _unescaped(text: str) -> str:
 def _auth_params(text: str) -> dict[str, str] | AuthorizationFault:
     """Names in lower case; quotes taken off but escapes left, as unq() of RFC 7616 §3.4 hashes them."""
     found = _AUTH_PARAMS.findall(text)
-    if not found or len(found) > MAX_AUTH_PARAMS or found[-1][2]:
+    if not found or len(found) > MAX_AUTH_PARAMS or found[-1][4]:
         return AuthorizationFault("bad_syntax")
-    params = {name.lower(): unquoted(value) for name, value, _ in found}
+    params = {name.lower(): plain or token or escaped[1:-1] for name, plain, token, escaped, _ in found}
     return params if len(params) == len(found) else AuthorizationFault("duplicate_parameter")

@@ -7,7 +7,6 @@ randomness, and does not count uses: replay within the lifetime is the nonce cou
 
 from __future__ import annotations
 
-import base64
 import binascii
 import hmac
 from enum import Enum
@@ -21,6 +20,8 @@ _TIME_BYTES: Final = 5
 _PROOF_BYTES: Final = 16
 _SALT_BYTES: Final = 8
 _MAX_NONCE_LENGTH: Final = 64
+_TO_URL_SAFE: Final = str.maketrans("+/", "-_")
+_TO_STANDARD: Final = str.maketrans("-_+/", "+/\0\0")
 
 
 class NonceState(Enum):
@@ -39,28 +40,22 @@ def make_nonce(key: bytes, issued_at_s: int, salt: bytes, source_host: str, real
     return _encode(claim + _proof(key, claim, source_host, realm))
 
 
-def check_nonce(
-    key: bytes, nonce: str, now_s: int, lifetime_s: int, source_host: str, realm: str
-) -> NonceState:
-    """What the nonce of an answer is worth now. Times in whole seconds since the epoch. Never raises on
-    ``nonce``.
-    """
+def nonce_state(issued_at_s: int | None, now_s: int, lifetime_s: int) -> NonceState:
+    """What a nonce of which nonce_issued_at_s said this is worth now. In whole seconds since the epoch."""
+    if issued_at_s is None or now_s - issued_at_s < -FUTURE_TOLERANCE_S:
+        return NonceState.FOREIGN
+    return NonceState.EXPIRED if now_s - issued_at_s > lifetime_s else NonceState.FRESH
+
+
+def nonce_issued_at_s(key: bytes, nonce: str, source_host: str, realm: str) -> int | None:
+    """When we issued this nonce to that source; None if we did not. Never raises on ``nonce``."""
     raw = _decode(nonce)
     if raw is None:
-        return NonceState.FOREIGN
+        return None
     claim, proof = raw[:-_PROOF_BYTES], raw[-_PROOF_BYTES:]
     if not hmac.compare_digest(proof, _proof(key, claim, source_host, realm)):
-        return NonceState.FOREIGN
-    age_s = now_s - int.from_bytes(claim[:_TIME_BYTES], "big")
-    if age_s < -FUTURE_TOLERANCE_S:
-        return NonceState.FOREIGN
-    return NonceState.EXPIRED if age_s > lifetime_s else NonceState.FRESH
-
-
-def nonce_age_s(nonce: str, now_s: int) -> int:
-    """Seconds since the issue of a nonce that check_nonce has found to be ours; 0 for any other text."""
-    raw = _decode(nonce)
-    return 0 if raw is None else now_s - int.from_bytes(raw[:_TIME_BYTES], "big")
+        return None
+    return int.from_bytes(claim[:_TIME_BYTES], "big")
 
 
 def nonce_salt(key: bytes, transaction_key: bytes) -> bytes:
@@ -85,15 +80,15 @@ def _proof(key: bytes, claim: bytes, source_host: str, realm: str) -> bytes:
 
 
 def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return binascii.b2a_base64(raw, newline=False).decode().rstrip("=").translate(_TO_URL_SAFE)
 
 
 def _decode(nonce: str) -> bytes | None:
     if len(nonce) > _MAX_NONCE_LENGTH or not nonce.isascii():
         return None
     try:
-        raw = base64.urlsafe_b64decode(nonce + "=" * (-len(nonce) % 4))
-    except (binascii.Error, ValueError):
+        raw = binascii.a2b_base64(nonce.translate(_TO_STANDARD) + "=" * (-len(nonce) % 4))
+    except ValueError:
         return None
     # One nonce has one spelling: another would be counted as another nonce and its nc start again.
     if len(raw) < _TIME_BYTES + _PROOF_BYTES or _encode(raw) != nonce:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -104,6 +105,7 @@ def response_address(request: Request | MalformedRequest, source: tuple[str, int
     return host, via.port or (_DEFAULT_TLS_PORT if via.transport == "TLS" else _DEFAULT_PORT)
 
 
+@lru_cache(maxsize=4)  # all answers of a second say the same
 def sip_date(epoch_s: int) -> str:
     """The value of a Date header (RFC 3261 §20.17), e.g. "Sat, 13 Nov 2010 23:29:00 GMT"."""
     at = datetime.fromtimestamp(epoch_s, UTC)

@@ -25,25 +25,31 @@ def transaction_key(request: Request) -> bytes:
     """
     via = request.vias[0]
     branch = via.branch or ""
-    parts = [request.method, str(request.cseq), request.call_id]
     if len(branch) > len(MAGIC_COOKIE) and branch[: len(MAGIC_COOKIE)].lower() == MAGIC_COOKIE:
-        parts += [branch, via.host, str(via.port or "")]
-    else:
-        parts += [request.request_uri_text, request.from_.tag or "", request.to.tag or "", via.text]
+        port = str(via.port or "")
+        return cookie_key(request.method, request.cseq, request.call_id, branch, via.host, port)
+    parts = [request.method, str(request.cseq), request.call_id, request.request_uri_text]
+    parts += [request.from_.tag or "", request.to.tag or "", via.text]
     return blake2b("\0".join(parts).encode(), digest_size=16).digest()
 
 
-def repeat_key(request: Request, source: tuple[str, int]) -> bytes:
+def cookie_key(method: str, cseq: int, call_id: str, branch: str, host: str, port: str) -> bytes:
+    """The transaction key of a request whose branch begins with the magic cookie; host and port of its sent-by."""
+    return blake2b(f"{method}\0{cseq}\0{call_id}\0{branch}\0{host}\0{port}".encode(), digest_size=16).digest()
+
+
+def repeat_key(data: bytes, source: tuple[str, int]) -> bytes:
     """16 bytes, equal only for a request and its very repeats from the same address and port.
 
     A captured request with anything changed in it, its Contact say, keeps its transaction and its digest: it must
     not be taken for the repeat of the honest one.
     """
-    fields = [f"{name}:{value}" for name, value in request.headers]
-    parts = [request.request_uri_text, source[0], str(source[1]), *fields]
-    digest = blake2b("\n".join(parts).encode(), digest_size=16, key=transaction_key(request))
-    digest.update(request.body)
-    return digest.digest()
+    return blake2b(b"%b\0%d\0%b" % (source[0].encode(), source[1], data), digest_size=16).digest()
+
+
+def request_key(from_text: str, call_id: str, cseq_text: str) -> bytes:
+    """16 bytes, equal for a request and its copies that came another way (RFC 3261 §8.2.2.2)."""
+    return blake2b(f"{from_text}\0{call_id}\0{cseq_text}".encode(), digest_size=16).digest()
 
 
 def answer_tag(transaction_key: bytes) -> str:

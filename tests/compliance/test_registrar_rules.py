@@ -126,7 +126,7 @@ def test_c91_c97_an_unknown_user_costs_the_same_work_compared_in_constant_time()
     credentials = DigestCredentials(
         "1001", "example.com", "n", "sip:example.com", "0" * 32, Algorithm.MD5, "c", 1, "auth", "00000001"
     )
-    claim = Claim(credentials, nonce_expired=False)
+    claim = Claim(credentials, 0)
 
     known = account("1" * 32)
     wrong = functions_called(lambda: prove(claim, known, "REGISTER"))
@@ -142,17 +142,17 @@ async def test_c91_c97_an_unknown_user_costs_the_same_work_where_hashes_are_seal
     keys = Ha1Keys([bytes(range(32))])
     await sync_to_async(credentials_seal)(ha1_keys=keys, actor=Actor.of_command("test"))
     registrar.store.ha1_keys = keys
-    processor = BatchProcessor(registrar.store, registrar.processor.chance, registrar.changed.update)
+    processor = BatchProcessor(registrar.store, registrar.processor.means.chance, registrar.changed.update)
     domain = await Domain.objects.aget()
     credentials = DigestCredentials(
         "1001", "example.com", "n", "sip:example.com", "0" * 64, Algorithm.SHA256, "c", 1, "auth", "00000001"
     )
-    claim = Claim(credentials, nonce_expired=False)
+    claim = Claim(credentials, 0)
     async with registrar.store.batch(aors=[], claims=[(domain.pk, "1001")], nonces=[]) as batch:
         known = batch.snapshot.accounts[domain.pk, "1001"]
 
-    wrong = functions_called(lambda: prove(claim, known, "REGISTER", processor.nobody))
-    unknown = functions_called(lambda: prove(claim, None, "REGISTER", processor.nobody))
+    wrong = functions_called(lambda: prove(claim, known, "REGISTER", processor.means.nobody))
+    unknown = functions_called(lambda: prove(claim, None, "REGISTER", processor.means.nobody))
 
     assert wrong.count("open") == wrong.count("decrypt") == 1
     assert [name for name in wrong if name in WORK] == [name for name in unknown if name in WORK]

@@ -25,6 +25,7 @@ from apps.sip.digest import Algorithm, AuthorizationFault, ha1
 from apps.sip.message import Request, parse_request
 from apps.sip.nonce import make_nonce
 from apps.sip.response import build_response, response_address
+from apps.sip.transactions import transaction_key
 
 SOURCE: Final[Address] = ("192.0.2.10", 5070)
 NONCE_KEY: Final = b"k" * 32
@@ -100,7 +101,9 @@ class MemoryRegistrar:
         if isinstance(claim, Claim):
             prove(claim, self.account, request.method)
         elif request.value("authorization") is not None:
-            nonce = new_nonce(request, domain, NONCE_KEY, source[0], int(self.now.timestamp()))
+            nonce = new_nonce(
+                transaction_key(request), domain, NONCE_KEY, source[0], int(self.now.timestamp())
+            )
             return Answer(outcomes.CHALLENGE, challenge_headers(domain, nonce, stale=False))
         if request.method == "SUBSCRIBE":
             return self.subscribe(request, source)

@@ -12,7 +12,8 @@ from apps.extensions.audit import Actor
 from apps.extensions.ha1s import Ha1Keys
 from apps.extensions.models import Domain
 from apps.extensions.services import NewPeer, extension_create
-from apps.registrar.batches import BatchProcessor, Chance
+from apps.registrar.batches import BatchProcessor
+from apps.registrar.deciding import Chance
 from apps.registrar.store import Store
 from tests.registrar.phone import Phone, Reply, read_reply
 

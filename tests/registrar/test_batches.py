@@ -381,7 +381,7 @@ async def test_c42_c47_the_repeat_of_a_later_refresh_under_an_old_nonce_gets_the
     registrar: Registrar, phone: Phone
 ) -> None:
     await registrar.register(phone)
-    await NonceUse.objects.aupdate(expires_at=F("expires_at") - dt.timedelta(minutes=10))
+    await NonceUse.objects.aupdate(accepted_at=F("accepted_at") - dt.timedelta(minutes=10))
     refresh = phone.register()
 
     first = await registrar.send(phone, refresh)
@@ -503,6 +503,7 @@ async def test_c77_an_expired_binding_is_gone_before_the_sweeper_ran(
         registered_at=past - dt.timedelta(seconds=9),
         refreshed_at=past - dt.timedelta(seconds=9),
         expires_at=past,
+        due_at=past,
     )
 
     reply = await registrar.register(phone, [])
@@ -519,6 +520,7 @@ async def test_the_sweeper_makes_each_expiry_one_event(registrar: Registrar, pho
         registered_at=past - dt.timedelta(seconds=9),
         refreshed_at=past - dt.timedelta(seconds=9),
         expires_at=past,
+        due_at=past,
     )
 
     first, _ = await sweep(registrar.store)

@@ -62,11 +62,11 @@ async def test_nothing_from_a_blocked_network_is_answered(
     data = PACKETS[packet](phone)
     assert await registrar.send(phone, data) is not None
     source = await sync_to_async(source_block)(network="203.0.113.0/24", actor=actor)
-    registrar.processor.sightings.strangers.clear()
+    registrar.processor.means.sightings.strangers.clear()
 
     assert await registrar.send(phone, data) is None
 
-    (key,) = registrar.processor.sightings.strangers
+    (key,) = registrar.processor.means.sightings.strangers
     assert (key.reason, key.username, key.host) == ("blocked_source", "1001", "203.0.113.7")
     await sync_to_async(source_unblock)(source=source, actor=actor)
     assert await registrar.send(phone, data) is not None

@@ -147,7 +147,7 @@ async def test_c113_gin_is_not_supported_and_changes_nothing(registrar: Registra
 
 
 async def test_c110_gruus_are_stored_beside_the_binding(registrar: Registrar, phone: Phone) -> None:
-    registrar.processor.chance = replace(registrar.processor.chance, gruu_key=b"g" * 32)
+    registrar.processor.means.chance = replace(registrar.processor.means.chance, gruu_key=b"g" * 32)
 
     reply = await registrar.register(phone, [f"{phone.contact};{DEVICE}"], headers=["Supported: gruu"])
 

@@ -38,7 +38,7 @@ async def captured(registrar: Registrar, phone: Phone) -> tuple[bytes, bytes]:
 
 
 async def later(seconds: int) -> None:
-    await NonceUse.objects.aupdate(expires_at=F("expires_at") - dt.timedelta(seconds=seconds))
+    await NonceUse.objects.aupdate(accepted_at=F("accepted_at") - dt.timedelta(seconds=seconds))
 
 
 MUTATIONS = {

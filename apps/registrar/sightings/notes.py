@@ -157,6 +157,11 @@ class Sightings:
         """Credentials for this user came from there: the challenge is answered, rightly or wrongly."""
         self.challenges.pop(_challenge_key(request, domain, source), None)
 
+    def answered(self, domain: str, username: str, host: str) -> None:
+        """As claimed, of a renewal."""
+        if self.challenges:
+            self.challenges.pop(ChallengeKey(domain, username, host), None)
+
     def take_strangers(self, limit: int) -> dict[StrangerKey, Stranger]:
         """At most `limit`, the first seen first; they are forgotten here."""
         taken = {key: self.strangers[key] for key, _ in zip(self.strangers, range(limit), strict=False)}

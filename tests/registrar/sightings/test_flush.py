@@ -24,12 +24,12 @@ SOURCE = ("203.0.113.7", 5062)
 
 
 async def flushed(registrar: Registrar) -> set[UUID]:
-    return await flush(registrar.store, registrar.processor.sightings)
+    return await flush(registrar.store, registrar.processor.means.sightings)
 
 
 def age(registrar: Registrar, seconds: float) -> None:
     """As if that much time had passed since the challenges."""
-    for challenge in registrar.processor.sightings.challenges.values():
+    for challenge in registrar.processor.means.sightings.challenges.values():
         challenge.first_at -= dt.timedelta(seconds=seconds)
 
 
@@ -155,7 +155,7 @@ async def test_a_flood_of_names_writes_a_bounded_number_of_rows(registrar: Regis
 async def test_20000_forged_registers_are_a_few_rows_and_a_bounded_memory(
     registrar: Registrar, extension_1001: NewPeer
 ) -> None:
-    sightings, phone = registrar.processor.sightings, Phone("1001", "")
+    sightings, phone = registrar.processor.means.sightings, Phone("1001", "")
     for batch in range(80):
         flood = [
             (
@@ -247,7 +247,7 @@ async def test_an_answer_that_another_worker_heard_is_one(
     assert challenge is not None
     phone.read_challenge(challenge)
     assert (await other_worker.register(phone)).status == 200
-    for challenged in registrar.processor.sightings.challenges.values():
+    for challenged in registrar.processor.means.sightings.challenges.values():
         challenged.is_unheard = True
         challenged.first_at -= dt.timedelta(seconds=8)
     await Binding.objects.aupdate(refreshed_at=dt.datetime.now(dt.UTC))

@@ -1,0 +1,205 @@
+"""What may be a renewal, read as far as it differs from the request before. Pure.
+
+Only spellings that leave no doubt are taken; for all others None is said, and they are read in full. Must not decide.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final
+
+from apps.registrar.bindings import Address, DomainPolicy
+from apps.sip.digest import DigestCredentials, parse_authorization
+from apps.sip.nonce import nonce_issued_at_s
+from apps.sip.transactions import answer_tag, cookie_key, repeat_key, request_key
+from apps.sip.uri import UriError, normal_host
+from apps.sipserver.events import Origin
+
+KEY_BYTES: Final = 16
+
+_TOKEN: Final = r"[A-Za-z0-9\-.!%*_+`'~]++"  # noqa: S105 - a grammar rule
+_START: Final = re.compile(r"REGISTER sips?:([a-z0-9.\-]++)[^ \r\n]*+ SIP/2\.0\r\n")
+_VIA: Final = re.compile(
+    r"\r\nVia: (SIP/2\.0/[A-Z]{2,3} (\[[0-9A-Fa-f:.]++\]|[a-z0-9.\-]++)(?::([1-9][0-9]{0,4}+))?)"
+    r"((?:;[a-z\-]++(?:=[A-Za-z0-9\-._:+~*!]*+)?)+)\r\n"
+)
+_FROM: Final = re.compile(rf"\r\nFrom: ([^\r\n>]*+>);tag=({_TOKEN})\r\n")
+_TO: Final = re.compile(r"\r\nTo: ([^\r\n<]*+<sips?:([A-Za-z0-9\-_.+*!~]++)@([a-z0-9.\-]++)>)\r\n")
+_CALL_ID: Final = re.compile(r"\r\nCall-ID: ([!-~]++)\r\n")
+_CSEQ: Final = re.compile(r"\r\nCSeq: ([1-9][0-9]{0,8}+) REGISTER\r\n")
+_AUTHORIZATION: Final = re.compile(r"\r\nAuthorization: (Digest [ -~]++)\r\n")
+_ASKED: Final = re.compile(r"\r\nContact: [^\r\n>]*+>[^\r\n,]*?;expires=([0-9]{1,9})(?![0-9])")
+_EXPIRES: Final = re.compile(r"\r\nExpires: ([0-9]{1,9}+)\r\n")
+_BRANCH: Final = ";branch="
+_COOKIE: Final = "z9hG4bK"
+
+
+@dataclass(slots=True)
+class Renewal:
+    """A REGISTER with credentials that may be a renewal. key: of all its bytes but those that every renewal changes, of
+    who sent it, from where, and of the policy it would be judged by. aor: "sip:<user>@<host>"."""
+
+    data: bytes
+    origin: Address | Origin
+    source: Address
+    domain: DomainPolicy
+    key: bytes
+    user: str
+    aor: str
+    credentials: DigestCredentials
+    nonce_issued_at_s: int
+    asked_s: int | None
+    cseq: int
+    call_id: str
+    branch: str
+    via: re.Match[str]
+    via_host: str
+    from_text: str
+    to_text: str
+
+    @property
+    def transaction_key(self) -> bytes:
+        return cookie_key("REGISTER", self.cseq, self.call_id, self.branch, self.via_host, self.via[3] or "")
+
+    @property
+    def repeat_key(self) -> bytes:
+        return repeat_key(self.data, self.source)
+
+    @property
+    def request_key(self) -> bytes:
+        return request_key(self.from_text, self.call_id, f"{self.cseq} REGISTER")
+
+    def response(self, head: str, tail: str) -> bytes:
+        """The answer (RFC 3261 §8.2.6.2, RFC 3581 §4). head: status and phrase; tail: the headers after the echo, each
+        with its line end."""
+        sent, _, _, params = self.via.groups("")
+        host, port = plain_host(self.source[0]), self.source[1]
+        asks_rport = f"{params};".find(";rport;")
+        if asks_rport >= 0:
+            params = f"{params[:asks_rport]};rport={port}{params[asks_rport + 6 :]}"
+        if asks_rport >= 0 or self.via_host != host:
+            params += f";received={host}"
+        tag = answer_tag(self.transaction_key)
+        return (
+            f"SIP/2.0 {head}\r\nVia: {sent}{params}\r\nFrom: {self.from_text}\r\nTo: {self.to_text};tag={tag}\r\n"
+            f"Call-ID: {self.call_id}\r\nCSeq: {self.cseq} REGISTER\r\n{tail}Content-Length: 0\r\n\r\n"
+        ).encode()
+
+    @property
+    def way_back(self) -> Address | Origin:
+        """Over UDP to the host it came from, at the port the Via says (RFC 3261 §18.2.2, RFC 3581 §4)."""
+        if (
+            isinstance(self.origin, Origin) and self.origin.flow is not None
+        ) or ";rport;" in f"{self.via[4]};":
+            return self.origin
+        port = int(self.via[3] or (5061 if self.via[1].startswith("SIP/2.0/TLS") else 5060))
+        return self.origin._replace(port=port) if isinstance(self.origin, Origin) else (self.source[0], port)
+
+
+class RenewalReader:
+    """Reads for the domains as they are now. `place` is what else a judgement rests on: our socket, our own hosts."""
+
+    def __init__(self, domains: Mapping[str, DomainPolicy], place: str, nonce_key: bytes) -> None:
+        self._nonce_key = nonce_key
+        self._domains = {
+            name: (domain, blake2b(f"{domain!r}\0{place}".encode(), digest_size=32).digest())
+            for name, domain in domains.items()
+        }
+
+    def read(self, data: bytes, origin: Address | Origin) -> Renewal | None:
+        """None for what is none, or might be read in two ways."""
+        if data[:9] != b"REGISTER " or data[-4:] != b"\r\n\r\n":
+            return None
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            return None
+        start, authorization = _START.match(text), _AUTHORIZATION.search(text)
+        if start is None or authorization is None or start[1] not in self._domains:
+            return None
+        if "\r\n " in text or "\r\n\t" in text or text.find("\r\n\r\n") != len(text) - 4:
+            return None
+        domain, policy = self._domains[start[1]]
+        credentials = parse_authorization((authorization[1],), domain.realm)
+        if not isinstance(credentials, DigestCredentials) or credentials.qop is None:
+            return None
+        # Who was never challenged from there costs no look-up.
+        issued_at_s = nonce_issued_at_s(self._nonce_key, credentials.nonce, origin[0], domain.realm)
+        if issued_at_s is None:
+            return None
+        try:
+            return _renewal(data, text, origin, authorization, credentials, issued_at_s, domain, policy)
+        except UriError:
+            return None
+
+
+def _renewal(
+    data: bytes,
+    text: str,
+    origin: Address | Origin,
+    authorization: re.Match[str],
+    credentials: DigestCredentials,
+    issued_at_s: int,
+    domain: DomainPolicy,
+    policy: bytes,
+) -> Renewal | None:
+    via, from_, to = _VIA.search(text), _FROM.search(text), _TO.search(text)
+    call_id, cseq = _CALL_ID.search(text), _CSEQ.search(text)
+    if via is None or from_ is None or to is None or call_id is None or cseq is None:
+        return None
+    branch = _span_of_branch(via)
+    if branch is None:
+        return None
+    varying = sorted((branch, from_.span(2), cseq.span(1), authorization.span(1)))
+    asked = _ASKED.search(text) or _EXPIRES.search(text)
+    return Renewal(
+        data,
+        origin,
+        origin[:2],
+        domain,
+        _key(policy, origin, credentials.username, text, varying),
+        to[2],
+        f"sip:{to[2]}@{to[3]}",
+        credentials,
+        issued_at_s,
+        int(asked[1]) if asked else None,
+        int(cseq[1]),
+        call_id[1],
+        text[slice(*branch)],
+        via,
+        plain_host(via[2]),
+        text[from_.start(1) : from_.end(2)],
+        to[1],
+    )
+
+
+def plain_host(host: str) -> str:
+    """As normal_host has it; raises UriError for what is no IPv6 address."""
+    return normal_host(host.partition("%")[0]) if ":" in host else host
+
+
+def _span_of_branch(via: re.Match[str]) -> tuple[int, int] | None:
+    """Where a branch of today's kind is (RFC 3261 §8.1.1.7); None too if an address of the answer is named already."""
+    params = via[4]
+    at = params.find(_BRANCH)
+    if at < 0 or "received" in params or ";rport=" in params:
+        return None
+    begin = at + len(_BRANCH)
+    end = params.find(";", begin)
+    if not params.startswith(_COOKIE, begin) or begin + len(_COOKIE) in (end, len(params)):
+        return None
+    offset = via.start(4)
+    return offset + begin, offset + (end if end >= 0 else len(params))
+
+
+def _key(
+    policy: bytes, origin: Address | Origin, username: str, text: str, varying: list[tuple[int, int]]
+) -> bytes:
+    # In place of what varies stands an end of line, which nothing else can be.
+    pieces, at = [str(tuple(origin)), username], 0
+    for begin, end in varying:
+        pieces.append(text[at:begin])
+        at = end
+    pieces.append(text[at:])
+    return blake2b("\n".join(pieces).encode(), digest_size=KEY_BYTES, key=policy).digest()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache, partial
@@ -38,7 +38,7 @@ class Algorithm(StrEnum):
 
 
 _ALGORITHMS: Final = {algorithm.lower(): algorithm for algorithm in Algorithm}
-_HASHES: Final = {
+_HASHES: Final[dict[Algorithm, Callable[..., hashlib._Hash]]] = {
     Algorithm.MD5: hashlib.md5,
     Algorithm.SHA256: hashlib.sha256,
     Algorithm.SHA512_256: partial(hashlib.new, "sha512_256"),

@@ -73,7 +73,7 @@ class BatchProcessor:
             if one is not None:
                 heard.append(one)
         renewed = await self._renew(_alone(heard))
-        others = [_in_full(one) for one in heard if id(one) not in renewed]
+        others = [full for one in heard if id(one) not in renewed and (full := _in_full(one)) is not None]
         answers = await self._answer_all(others) if others else []
         return [*renewed.values(), *answers]
 
@@ -203,10 +203,6 @@ def _alone(heard: Sequence[Heard]) -> list[Renewal]:
     return [one for one in renewals if aors[one.aor] == 1 and nonces[one.credentials.nonce] == 1]
 
 
-def _in_full(one: Heard) -> Received | Malformed:
-    if not isinstance(one, Renewal):
-        return one
-    full = read(one.data, one.origin, one)
-    if full is None:
-        raise AssertionError("a renewal that is no request")
-    return full
+def _in_full(one: Heard) -> Received | Malformed | None:
+    """None for what gets no answer, as of `read`."""
+    return read(one.data, one.origin, one) if isinstance(one, Renewal) else one

@@ -53,7 +53,8 @@ INSERT INTO registrar_nonceuse AS u (nonce, nc, repeat_key, request_key, answer,
 SELECT r.nonce, r.nc, r.repeat_key, r.request_key, r.answer, %(now)s, to_timestamp(r.nonce_expires_at_s)
 FROM r JOIN renewed USING (n) ORDER BY r.nonce
 ON CONFLICT (nonce) DO UPDATE SET
-    nc = CASE WHEN u.nc < excluded.nc THEN excluded.nc END, repeat_key = excluded.repeat_key, request_key = excluded.request_key,
+    nc = CASE WHEN u.nc < excluded.nc THEN excluded.nc END,
+    repeat_key = excluded.repeat_key, request_key = excluded.request_key,
     answer = excluded.answer, accepted_at = excluded.accepted_at
 RETURNING u.nonce
 """

@@ -6,9 +6,11 @@ one 500. Must not touch sockets, and reads no clock but the database's.
 """
 
 import logging
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from typing import Final
 from uuid import UUID
 
 from psycopg import Error, InterfaceError, OperationalError
@@ -35,6 +37,9 @@ from apps.sipserver.events import Datagram
 logger = logging.getLogger(__name__)
 
 Heard = Renewal | Received | Malformed
+
+# Of ours, which are base64url.
+_NONCE: Final = re.compile(r'nonce="?([\w-]+)')
 
 
 class BatchProcessor:
@@ -73,7 +78,7 @@ class BatchProcessor:
             if one is not None:
                 heard.append(one)
         renewed = await self._renew(_alone(heard))
-        others = [_in_full(one) for one in heard if id(one) not in renewed]
+        others = [full for one in heard if id(one) not in renewed and (full := _in_full(one)) is not None]
         answers = await self._answer_all(others) if others else []
         return [*renewed.values(), *answers]
 
@@ -197,16 +202,15 @@ class BatchProcessor:
 def _alone(heard: Sequence[Heard]) -> list[Renewal]:
     """Those whose AOR and nonce nobody else in the batch has: the others must be answered in their order."""
     renewals = [one for one in heard if isinstance(one, Renewal)]
+    others = [one.request for one in heard if isinstance(one, Received)]
     aors = Counter(one.aor for one in renewals)
-    aors.update(requested_aor(one.request) or "" for one in heard if isinstance(one, Received))
+    aors.update(requested_aor(request) or "" for request in others)
     nonces = Counter(one.credentials.nonce for one in renewals)
+    for request in others:
+        nonces.update(_NONCE.findall("".join(request.values("authorization"))))
     return [one for one in renewals if aors[one.aor] == 1 and nonces[one.credentials.nonce] == 1]
 
 
-def _in_full(one: Heard) -> Received | Malformed:
-    if not isinstance(one, Renewal):
-        return one
-    full = read(one.data, one.origin, one)
-    if full is None:
-        raise AssertionError("a renewal that is no request")
-    return full
+def _in_full(one: Heard) -> Received | Malformed | None:
+    """None for what gets no answer, as of `read`."""
+    return read(one.data, one.origin, one) if isinstance(one, Renewal) else one

@@ -18,6 +18,7 @@ from apps.registrar.outcomes import EndReason, EventKind
 from apps.registrar.rhythm import Rhythm
 from apps.registrar.sources import rewritten_header
 from apps.sip.contact import Contact, parse_expires
+from apps.sip.message import Request
 from apps.sip.uri import SipUri, uris_equal
 
 LONGEST_USER_AGENT: Final = 256
@@ -50,6 +51,11 @@ def granted_s(domain: DomainPolicy, least_s: int | None, most_s: int | None, ask
     return min(asked_s, most)
 
 
+def requested_s(request: Request, contact: Contact) -> int | None:
+    """What the contact asks for, else the request for all of them; None if neither does."""
+    return parse_expires(request.value("expires")) if contact.expires_s is None else contact.expires_s
+
+
 def user_agent(registration: Registration) -> str:
     return (registration.request.value("user-agent") or "")[:LONGEST_USER_AGENT]
 
@@ -72,9 +78,7 @@ class Change:
         """Adds, refreshes or removes one contact. Raises Refused."""
         if contact.uri is None:
             raise Refused(outcomes.BAD_CONTACT)
-        asked_s = contact.expires_s
-        if asked_s is None:
-            asked_s = parse_expires(self.registration.request.value("expires"))
+        asked_s = requested_s(self.registration.request, contact)
         account = self.registration.account
         expires_s = granted_s(self.registration.domain, account.min_expires_s, account.max_expires_s, asked_s)
         known = self._known(contact, contact.uri)

@@ -12,11 +12,13 @@ from uuid import UUID
 from apps.registrar.answers import plain_contact_value
 from apps.registrar.authentication import NONCE_KEPT_S, NONCE_LIFETIME_S, new_nonce, nonce_is_ageing
 from apps.registrar.bindings import StoredBinding
-from apps.registrar.changes import granted_s
+from apps.registrar.changes import granted_s, requested_s
 from apps.registrar.decisions import Refused, Registration
 from apps.registrar.renewals.reading import Renewal
 from apps.registrar.rhythm import Rhythm
+from apps.sip.contact import Star, parse_contacts
 from apps.sip.digest import authentication_info, verify
+from apps.sip.message import Request
 from apps.sip.nonce import NonceState, nonce_state
 from apps.sip.response import sip_date
 
@@ -157,8 +159,7 @@ def key_to_keep(
     """The key to keep with `own`, the binding a request made, so that the next like it is taken for a renewal. None
     unless all that was read here of this one, and would be answered, is what was read in full and `answered` (the text
     and the bytes)."""
-    contacts = registration.request.values("contact")
-    if renewal is None or len(contacts) != 1 or "," in contacts[0] or own.path:
+    if renewal is None or own.path or not _says_the_same(renewal, registration.request):
         return None
     try:
         granted = granted_s(
@@ -176,3 +177,15 @@ def key_to_keep(
     head, _, tail = text.partition("\r\n")
     same = answered == (text, renewal.response(head, tail))
     return renewal.key if is_plain and same and renewal.cseq == own.cseq else None
+
+
+def _says_the_same(renewal: Renewal, request: Request) -> bool:
+    """Whether one contact, with this expiry, and one proof are all there is: under other limits of the peer, and with
+    other credentials, an equal answer would tell nothing of them."""
+    contacts = parse_contacts(request.values("contact"))
+    return (
+        not isinstance(contacts, Star)
+        and len(contacts) == 1
+        and renewal.asked_s == requested_s(request, contacts[0])
+        and len(request.values("authorization")) == 1
+    )

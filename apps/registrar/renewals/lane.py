@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
+from psycopg.errors import NotNullViolation
+
 from apps.extensions.ha1s import KeptHa1s, key_id_of, place_of
 from apps.registrar.renewals import sql
 from apps.registrar.renewals.deciding import Renewed, StoredRenewable, renewed
 from apps.registrar.renewals.reading import Renewal
 from apps.registrar.sql import lock_key
-from apps.registrar.store import Store
+from apps.registrar.store import NonceCountTaken, Store
 
 
 async def renew(store: Store, renewals: Sequence[Renewal], nonce_key: bytes) -> list[Renewed]:
@@ -32,7 +34,10 @@ async def renew(store: Store, renewals: Sequence[Renewal], nonce_key: bytes) -> 
         return []
     rows_written = sorted(map(_written, decided), key=itemgetter("lock_key"))
     params = {"rows": json.dumps(rows_written), "now": decided[0].known.now}
-    written = {row[0] for row in await store.fetch_by_keys(sql.RENEW, params)}
+    try:
+        written = {row[0] for row in await store.fetch_by_keys(sql.RENEW, params)}
+    except NotNullViolation:
+        raise NonceCountTaken("a nonce count was taken meanwhile") from None
     return [one for one in decided if one.renewal.credentials.nonce in written]
 
 

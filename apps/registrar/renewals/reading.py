@@ -124,6 +124,8 @@ class RenewalReader:
         credentials = parse_authorization((authorization[1],), domain.realm)
         if not isinstance(credentials, DigestCredentials) or credentials.qop is None:
             return None
+        if credentials.algorithm not in domain.algorithms:
+            return None
         # Who was never challenged from there costs no look-up.
         issued_at_s = nonce_issued_at_s(self._nonce_key, credentials.nonce, origin[0], domain.realm)
         if issued_at_s is None:

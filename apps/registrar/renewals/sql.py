@@ -31,8 +31,9 @@ WHERE coalesce(e.enabled, true) AND (r.user_part = p.name OR r.user_part = e.num
   AND NOT EXISTS (SELECT FROM extensions_blockedsource s WHERE s.network >>= r.source)
 """
 
-# The AOR's lock like everybody; under it only a binding that is still as it was read is renewed, and only a nonce count
-# that is still the highest is used. Rows must come in the order of their lock keys.
+# The AOR's lock like everybody; under it only a binding that is still as it was read is renewed. A nonce count that was
+# taken meanwhile, by another AOR of the same phone, is null, which no row may have: then nothing of all this is written
+# (C92). Rows must come in the order of their lock keys.
 RENEW: Final = """
 WITH r AS MATERIALIZED (
     SELECT x.*, pg_advisory_xact_lock(x.lock_key) FROM json_to_recordset(%(rows)s) AS x(
@@ -52,8 +53,8 @@ INSERT INTO registrar_nonceuse AS u (nonce, nc, repeat_key, request_key, answer,
 SELECT r.nonce, r.nc, r.repeat_key, r.request_key, r.answer, %(now)s, to_timestamp(r.nonce_expires_at_s)
 FROM r JOIN renewed USING (n) ORDER BY r.nonce
 ON CONFLICT (nonce) DO UPDATE SET
-    nc = excluded.nc, repeat_key = excluded.repeat_key, request_key = excluded.request_key,
+    nc = CASE WHEN u.nc < excluded.nc THEN excluded.nc END,
+    repeat_key = excluded.repeat_key, request_key = excluded.request_key,
     answer = excluded.answer, accepted_at = excluded.accepted_at
-WHERE u.nc < excluded.nc
 RETURNING u.nonce
 """

@@ -38,8 +38,8 @@ logger = logging.getLogger(__name__)
 
 Heard = Renewal | Received | Malformed
 
-# Of ours, which are base64url.
-_NONCE: Final = re.compile(r'nonce="?([\w-]+)')
+# Of ours, which are hex.
+_NONCE: Final = re.compile(r'nonce="?([0-9a-f]+)')
 
 
 class BatchProcessor:
@@ -91,7 +91,7 @@ class BatchProcessor:
         except (Error, PoolTimeout) as error:
             logger.warning("%d renewals could not be written: %s", len(renewals), error)
             return {}
-        self.changed({one.known.peer_id for one in found})
+        self.changed({UUID(one.known.peer_id) for one in found})
         for one in found:
             renewal = one.renewal
             self.means.sightings.answered(renewal.domain.name, renewal.user, renewal.source[0])

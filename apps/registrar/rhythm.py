@@ -7,8 +7,7 @@ mean: one in a thousand).
 """
 
 import datetime as dt
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 # An answer was lost, or the phone registers twice at its start: says nothing about its timer.
 SAME_RENEWAL_S: Final = 5.0
@@ -27,8 +26,7 @@ SLOW_DECAY: Final = 1 / 16
 DEVIATIONS: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Rhythm:
+class Rhythm(NamedTuple):
     """Seconds between renewals and how far they stray; dev_s is None after the first gap, gap_s before it."""
 
     gap_s: float | None = None
@@ -51,11 +49,16 @@ class Rhythm:
         return Rhythm(mean_s, max(strays_s, self.dev_s + decay * (strays_s - self.dev_s)))
 
     def late_at(self, refreshed_at: dt.datetime, expires_at: dt.datetime) -> dt.datetime | None:
-        """When the renewal after this one is overdue; None until two gaps are known, or if the expiry says it first."""
+        """When the renewal after this one is overdue; None if that is not known."""
+        late_s = self.late_s((expires_at - refreshed_at).total_seconds())
+        return None if late_s is None else refreshed_at + dt.timedelta(seconds=late_s)
+
+    def late_s(self, granted_s: float) -> float | None:
+        """The same as seconds from this renewal on; None until two gaps are known, or if the expiry says it first."""
         if self.gap_s is None or self.dev_s is None:
             return None
-        room_s = (expires_at - refreshed_at).total_seconds() - self.gap_s
+        room_s = granted_s - self.gap_s
         margin_s = max(DEVIATIONS * self.dev_s, self.gap_s / 10, min(LOST_RENEWAL_S, room_s * 2 / 3), 5.0)
         if margin_s > room_s - WORTH_IT_S:
             return None
-        return refreshed_at + dt.timedelta(seconds=self.gap_s + margin_s)
+        return self.gap_s + margin_s

@@ -148,9 +148,11 @@ class Store:
 
     async def aors_with_expired(self, limit: int) -> list[str]:
         """The AORs of at most `limit` expired bindings, the longest expired first."""
-        async with self.pool.connection() as connection:
-            rows = await (await connection.execute(sql.AORS_WITH_EXPIRED, {"limit": limit})).fetchall()
-        return [row[0] for row in rows]
+        return [row[0] for row in await self.fetch_by_keys(sql.AORS_WITH_EXPIRED, {"limit": limit})]
+
+    async def put_off_due(self, limit: int) -> int:
+        """Has the sweeper look at renewed bindings when they would expire now; how many, at most `limit`."""
+        return len(await self.fetch_by_keys(sql.PUT_OFF_DUE, {"limit": limit}))
 
     async def aors_of_flows(self, flows: Iterable[str]) -> list[str]:
         async with self.pool.connection() as connection:

@@ -17,18 +17,16 @@ from apps.registrar.sightings.flush import tidy_strangers
 from apps.registrar.store import Store
 
 MOST_PER_SWEEP: Final = 500
-# Those that were renewed since they were last looked at; they are many, and cost little.
-MOST_PUT_OFF: Final = 5000
 # Several missed heartbeats: a worker that only was slow must not lose its phones.
 WORKER_GOOD_FOR: Final = timedelta(seconds=10)
 
 
 async def sweep(store: Store) -> tuple[set[UUID], bool]:
     """One bounded sweep: the peers whose bindings ended, and whether there may be more."""
-    await store.execute(sql.PUT_OFF_DUE, {"limit": MOST_PUT_OFF})
+    some_put_off = await store.put_off_due(MOST_PER_SWEEP) >= MOST_PER_SWEEP
     aors = await store.aors_with_expired(MOST_PER_SWEEP)
     if not aors:
-        return set(), False
+        return set(), some_put_off
     async with store.batch(aors=aors, claims=(), nonces=()) as batch:
         now = batch.snapshot.now
         for bindings in batch.snapshot.bindings.values():
@@ -36,7 +34,7 @@ async def sweep(store: Store) -> tuple[set[UUID], bool]:
             batch.changes.deletes.extend(expired)
             for binding in expired:
                 batch.changes.events += end_events(binding, EndReason.EXPIRED, now)
-    return batch.changes.changed_peers(), len(aors) >= MOST_PER_SWEEP // 2
+    return batch.changes.changed_peers(), some_put_off or len(aors) >= MOST_PER_SWEEP // 2
 
 
 async def end_flows(store: Store, flows: Iterable[str]) -> set[UUID]:

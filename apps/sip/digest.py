@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache, partial
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from apps.sip.params import QUOTED, TOKEN
 
@@ -45,8 +45,7 @@ _HASHES: Final[dict[Algorithm, Callable[..., hashlib._Hash]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class DigestCredentials:
+class DigestCredentials(NamedTuple):
     """One answer to a challenge (RFC 7616 §3.4).
 
     nc is 0 and cnonce "" without qop. nc_text is the nonce count as sent, which is what was hashed.

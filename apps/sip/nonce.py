@@ -1,15 +1,15 @@
 """Nonces that carry their own proof: nothing is kept between challenge and answer (RFC 7616 §5.4).
 
-A nonce is base64url of: 5 bytes issue time, 0-16 bytes salt, 16 bytes HMAC-SHA-256 over those, the source
+A nonce is, in hex: 5 bytes issue time, 0-16 bytes salt, 16 bytes of keyed BLAKE2b over those, the source
 host and the realm. It is bound to the host alone, because NAT moves ports. Must not read a clock or make
 randomness, and does not count uses: replay within the lifetime is the nonce count's business.
 """
 
 from __future__ import annotations
 
-import binascii
 import hmac
 from enum import Enum
+from hashlib import blake2b
 from typing import Final
 
 MAX_SALT_BYTES: Final = 16
@@ -19,9 +19,8 @@ MAX_BUCKET_S: Final = 32
 _TIME_BYTES: Final = 5
 _PROOF_BYTES: Final = 16
 _SALT_BYTES: Final = 8
-_MAX_NONCE_LENGTH: Final = 64
-_TO_URL_SAFE: Final = str.maketrans("+/", "-_")
-_TO_STANDARD: Final = str.maketrans("-_+/", "+/\0\0")
+_LEAST_BYTES: Final = _TIME_BYTES + _PROOF_BYTES
+_MAX_NONCE_LENGTH: Final = 2 * (_LEAST_BYTES + MAX_SALT_BYTES)
 
 
 class NonceState(Enum):
@@ -33,11 +32,11 @@ class NonceState(Enum):
 
 
 def make_nonce(key: bytes, issued_at_s: int, salt: bytes, source_host: str, realm: str) -> str:
-    """URL-safe text of at most 52 characters; equal arguments give equal text. Salt: up to 16 bytes."""
+    """Lower-case hex of at most 74 characters; equal arguments give equal text. Salt: up to 16 bytes."""
     if len(salt) > MAX_SALT_BYTES:
         raise ValueError("nonce salt longer than 16 bytes")
     claim = issued_at_s.to_bytes(_TIME_BYTES, "big") + salt
-    return _encode(claim + _proof(key, claim, source_host, realm))
+    return (claim + _proof(key, claim, source_host, realm)).hex()
 
 
 def nonce_state(issued_at_s: int | None, now_s: int, lifetime_s: int) -> NonceState:
@@ -62,7 +61,7 @@ def nonce_salt(key: bytes, transaction_key: bytes) -> bytes:
     """8 bytes that are the same for every repeat of one request, so its challenge can be made again, not
     kept.
     """
-    return hmac.digest(key, b"salt\0" + transaction_key, "sha256")[:_SALT_BYTES]
+    return blake2b(transaction_key, digest_size=_SALT_BYTES, key=key, person=b"salt").digest()
 
 
 def issue_time(now_s: int, lifetime_s: int) -> int:
@@ -75,22 +74,14 @@ def issue_time(now_s: int, lifetime_s: int) -> int:
 
 
 def _proof(key: bytes, claim: bytes, source_host: str, realm: str) -> bytes:
-    context = b"\0".join((b"nonce", source_host.encode(), realm.encode(), claim))
-    return hmac.digest(key, context, "sha256")[:_PROOF_BYTES]
-
-
-def _encode(raw: bytes) -> str:
-    return binascii.b2a_base64(raw, newline=False).decode().rstrip("=").translate(_TO_URL_SAFE)
+    context = f"{source_host}\0{realm}\0".encode() + claim
+    return blake2b(context, digest_size=_PROOF_BYTES, key=key, person=b"nonce").digest()
 
 
 def _decode(nonce: str) -> bytes | None:
-    if len(nonce) > _MAX_NONCE_LENGTH or not nonce.isascii():
-        return None
     try:
-        raw = binascii.a2b_base64(nonce.translate(_TO_STANDARD) + "=" * (-len(nonce) % 4))
+        raw = bytes.fromhex(nonce) if len(nonce) <= _MAX_NONCE_LENGTH else b""
     except ValueError:
         return None
     # One nonce has one spelling: another would be counted as another nonce and its nc start again.
-    if len(raw) < _TIME_BYTES + _PROOF_BYTES or _encode(raw) != nonce:
-        return None
-    return raw
+    return raw if len(raw) >= _LEAST_BYTES and raw.hex() == nonce else None

@@ -16,7 +16,7 @@ MOST_OF_INTERVAL: Final = 0.75
 CLOCK_AND_WORKERS: Final = """
 SELECT extract(epoch FROM clock_timestamp())::float8,
        ARRAY(SELECT id FROM registrar_workerheartbeat
-             WHERE server = %(server)s AND seen_at > clock_timestamp() - %(good_for)s)
+             WHERE server = %(server)s AND seen_at > statement_timestamp() - %(good_for)s)
 """
 
 # Whose phones want probes, and how the worker reaches them: over its server's socket, or over its own connections.

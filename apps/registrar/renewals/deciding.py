@@ -3,14 +3,12 @@
 Says of a renewal exactly what rules.py would say of it; whatever is not plain is left to that. Must not refuse anybody.
 """
 
-import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, NamedTuple
-from uuid import UUID
+from math import ceil
+from typing import NamedTuple
 
 from apps.registrar.answers import plain_contact_value
-from apps.registrar.authentication import NONCE_KEPT_S, NONCE_LIFETIME_S, new_nonce, nonce_is_ageing
+from apps.registrar.authentication import NONCE_LIFETIME_S, new_nonce, nonce_is_ageing
 from apps.registrar.bindings import StoredBinding
 from apps.registrar.changes import granted_s, requested_s
 from apps.registrar.decisions import Refused, Registration
@@ -22,19 +20,17 @@ from apps.sip.message import Request
 from apps.sip.nonce import NonceState, nonce_state
 from apps.sip.response import sip_date
 
-SECOND: Final = dt.timedelta(seconds=1)
-
 
 class StoredRenewable(NamedTuple):
-    """A row of sql.READ: one binding of the AOR, with what is known of the peer. has_key: the key is that binding's."""
+    """A row of sql.READ: one binding of the AOR, with what is known of the peer; times in seconds, those after now
+    positive. has_key: the key is that binding's."""
 
     number: int
     has_key: bool
-    now: dt.datetime
     domain_version: str
-    credential_id: UUID
+    credential_id: str
     ha1: str
-    peer_id: UUID
+    peer_id: str
     min_expires_s: int | None
     max_expires_s: int | None
     nc: int | None
@@ -43,18 +39,17 @@ class StoredRenewable(NamedTuple):
     q: int | None
     instance_id: str | None
     reg_id: int | None
-    pub_gruu: str | None
+    has_gruu: bool
     cseq: int
-    registered_at: dt.datetime
-    refreshed_at: dt.datetime
-    expires_at: dt.datetime
+    registered_at_s: float
+    refreshed_ago_s: float
+    left_s: float
     renewal_gap_s: float | None
     renewal_dev_s: float | None
-    late_at: dt.datetime | None
+    late_in_s: float | None
 
 
-@dataclass(slots=True)
-class Renewed:
+class Renewed(NamedTuple):
     """What is to be written, and the answer once it is."""
 
     renewal: Renewal
@@ -63,7 +58,6 @@ class Renewed:
     rhythm: Rhythm
     late_s: float | None
     answer: str
-    nonce_expires_at_s: int
 
     @property
     def response(self) -> bytes:
@@ -72,80 +66,62 @@ class Renewed:
 
 
 def renewed(
-    renewal: Renewal, rows: Sequence[StoredRenewable], ha1: str | None, nonce_key: bytes
+    renewal: Renewal, rows: Sequence[StoredRenewable], ha1: str | None, now_s: int, nonce_key: bytes
 ) -> Renewed | None:
     """None where it is no mere renewal. rows: all of its AOR; ha1: the opened one of its credential."""
     known = next((row for row in rows if row.has_key), None)
     if known is None or ha1 is None or not _is_plain(renewal, rows, known):
         return None
-    credentials, now = renewal.credentials, known.now
-    now_s = int(now.timestamp())
     state = nonce_state(renewal.nonce_issued_at_s, now_s, NONCE_LIFETIME_S)
-    if state is not NonceState.FRESH or not verify(credentials, ha1, "REGISTER"):
+    if state is not NonceState.FRESH or not verify(renewal.credentials, ha1, "REGISTER"):
         return None
     try:
         granted = granted_s(renewal.domain, known.min_expires_s, known.max_expires_s, renewal.asked_s)
     except Refused:
         return None
-    expires_at = now + dt.timedelta(seconds=granted)
-    if expires_at < known.expires_at:
+    if granted < known.left_s:
         return None
     rhythm = Rhythm(known.renewal_gap_s, known.renewal_dev_s).after(
-        (now - known.refreshed_at).total_seconds(),
-        old_granted_s=(known.expires_at - known.refreshed_at).total_seconds(),
-        granted_s=granted,
+        known.refreshed_ago_s, old_granted_s=known.refreshed_ago_s + known.left_s, granted_s=granted
     )
-    late_at = rhythm.late_at(now, expires_at)
     in_order = sorted(rows, key=_in_order) if len(rows) > 1 else rows
-    return Renewed(
-        renewal,
-        known,
-        granted,
-        rhythm,
-        None if late_at is None else (late_at - now).total_seconds(),
-        ok_text(renewal, [(row, granted if row is known else None) for row in in_order], now, nonce_key),
-        renewal.nonce_issued_at_s + NONCE_KEPT_S,
-    )
+    contacts = [_contact_of(row, granted if row is known else ceil(row.left_s)) for row in in_order]
+    answer = ok_text(renewal, contacts, now_s, nonce_key)
+    return Renewed(renewal, known, granted, rhythm, rhythm.late_s(granted), answer)
 
 
-def _in_order(row: StoredRenewable) -> tuple[dt.datetime, str]:
+def _contact_of(row: StoredRenewable | StoredBinding, left_s: int) -> str:
+    return plain_contact_value(row.contact, row.q, left_s, row.instance_id, row.reg_id)
+
+
+def _in_order(row: StoredRenewable) -> tuple[float, str]:
     """As sql.BINDINGS_OF_AORS has them."""
-    return row.registered_at, row.contact
+    return row.registered_at_s, row.contact
 
 
 def _is_plain(renewal: Renewal, rows: Sequence[StoredRenewable], known: StoredRenewable) -> bool:
     """Nothing has ended, nothing was late, and the request comes after all before it."""
-    now = known.now
+    if any(row.left_s <= 0 or row.has_gruu for row in rows):
+        return False
     return (
         known.domain_version == renewal.domain.version
         and renewal.cseq > known.cseq
         and renewal.credentials.nc > (known.nc or 0)
-        and (known.late_at is None or known.late_at >= now)
-        and all(row.expires_at > now and row.pub_gruu is None for row in rows)
+        and (known.late_in_s is None or known.late_in_s >= 0)
     )
 
 
-def ok_text(
-    renewal: Renewal,
-    contacts: Sequence[tuple[StoredRenewable | StoredBinding, int | None]],
-    now: dt.datetime,
-    nonce_key: bytes,
-) -> str:
-    """What answers.kept_text says of the 200: each contact with the seconds granted now, or what is left of it."""
+def ok_text(renewal: Renewal, contacts: Sequence[str], now_s: int, nonce_key: bytes) -> str:
+    """What answers.kept_text says of the 200, with these Contact values."""
     domain = renewal.domain
-    lines = ["200 OK"]
-    for row, granted in contacts:
-        left_s = -(-(row.expires_at - now) // SECOND) if granted is None else granted
-        lines.append(
-            f"Contact: {plain_contact_value(row.contact, row.q, left_s, row.instance_id, row.reg_id)}"
-        )
+    lines = ["200 OK", *[f"Contact: {contact}" for contact in contacts]]
     lines += [f"Service-Route: {route}" for route in domain.service_routes]
-    now_s = int(now.timestamp())
     lines.append(f"Date: {sip_date(now_s)}")
     if nonce_is_ageing(renewal.nonce_issued_at_s, now_s):
         nonce = new_nonce(renewal.transaction_key, domain, nonce_key, renewal.source[0], now_s)
         lines.append(f"Authentication-Info: {authentication_info(nonce)}")
-    return "\r\n".join([*lines, ""])
+    lines.append("")
+    return "\r\n".join(lines)
 
 
 def key_to_keep(
@@ -170,9 +146,9 @@ def key_to_keep(
         )
     except Refused:
         return None
-    text = ok_text(
-        renewal, [(row, granted if row is own else None) for row in bindings], registration.now, nonce_key
-    )
+    now = registration.now
+    contacts = [_contact_of(row, granted if row is own else row.expires_s(now)) for row in bindings]
+    text = ok_text(renewal, contacts, int(now.timestamp()), nonce_key)
     is_plain = all(row.pub_gruu is None for row in bindings) and renewal.aor == registration.aor
     head, _, tail = text.partition("\r\n")
     same = answered == (text, renewal.response(head, tail))

@@ -5,9 +5,8 @@ Only spellings that leave no doubt are taken; for all others None is said, and t
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 from apps.registrar.bindings import Address, DomainPolicy
 from apps.sip.digest import DigestCredentials, parse_authorization
@@ -35,8 +34,7 @@ _BRANCH: Final = ";branch="
 _COOKIE: Final = "z9hG4bK"
 
 
-@dataclass(slots=True)
-class Renewal:
+class Renewal(NamedTuple):
     """A REGISTER with credentials that may be a renewal. key: of all its bytes but those that every renewal changes, of
     who sent it, from where, and of the policy it would be judged by. aor: "sip:<user>@<host>"."""
 
@@ -199,7 +197,7 @@ def _key(
     policy: bytes, origin: Address | Origin, username: str, text: str, varying: list[tuple[int, int]]
 ) -> bytes:
     # In place of what varies stands an end of line, which nothing else can be.
-    pieces, at = [str(tuple(origin)), username], 0
+    pieces, at = [f"{origin[0]} {origin[1]} {origin[2:]}", username], 0
     for begin, end in varying:
         pieces.append(text[at:begin])
         at = end

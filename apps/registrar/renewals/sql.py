@@ -4,11 +4,15 @@ from typing import Final
 
 # Only for a key that is stored is anything else looked up: to all others a known name looks like an unknown one (C91).
 # All bindings of the AOR come, for the answer lists them. xmin: which version of the domain's row this is. Each LIMIT
-# keeps the planner on the one way that is right however few rows the statistics know of: from the key on, by keys.
+# keeps the planner on the one way that is right however few rows the statistics know of: from the key on, by keys. One
+# row of JSON costs half of many columns, and comes in one piece.
 READ: Final = """
-SELECT r.n, b.renewal_key = r.key, statement_timestamp(), d.version, c.id, c.ha1, p.id, p.min_expires_s,
-       p.max_expires_s, u.nc, b.binding_id::text, b.contact, b.q, b.instance_id, b.reg_id, b.pub_gruu, b.cseq,
-       b.registered_at, b.refreshed_at, b.expires_at, b.renewal_gap_s, b.renewal_dev_s, b.late_at
+SELECT to_json(statement_timestamp()) #>> '{}', json_agg(json_build_array(
+    r.n, b.renewal_key = r.key, d.version, c.id, c.ha1, p.id, p.min_expires_s, p.max_expires_s, u.nc,
+    b.binding_id, b.contact, b.q, b.instance_id, b.reg_id, b.pub_gruu IS NOT NULL, b.cseq,
+    extract(epoch FROM b.registered_at)::float8, extract(epoch FROM statement_timestamp() - b.refreshed_at)::float8,
+    extract(epoch FROM b.expires_at - statement_timestamp())::float8, b.renewal_gap_s, b.renewal_dev_s,
+    extract(epoch FROM b.late_at - statement_timestamp())::float8))::text
 FROM json_to_recordset(%(rows)s) AS r(
     n integer, aor text, key bytea, source inet, domain_id uuid, username text, user_part text, nonce text,
     algorithm text)
@@ -42,19 +46,23 @@ WITH r AS MATERIALIZED (
         nc bigint, repeat_key bytea, request_key bytea, answer text, nonce_expires_at_s bigint)
 ), renewed AS (
     UPDATE registrar_binding AS b SET
-        cseq = r.cseq, refreshed_at = %(now)s, expires_at = %(now)s + r.granted_s * interval '1 second',
+        cseq = r.cseq, refreshed_at = %(now)s::timestamptz,
+        expires_at = %(now)s::timestamptz + r.granted_s * interval '1 second',
         refresh_count = b.refresh_count + 1, renewal_gap_s = r.gap_s, renewal_dev_s = r.dev_s,
-        late_at = %(now)s + r.late_s * interval '1 second'
+        late_at = %(now)s::timestamptz + r.late_s * interval '1 second'
     FROM r
     WHERE b.aor = r.aor AND b.binding_id = r.binding_id AND b.cseq = r.was_cseq AND b.renewal_key = r.key
     RETURNING r.n
+), used AS (
+    INSERT INTO registrar_nonceuse AS u (nonce, nc, repeat_key, request_key, answer, accepted_at, expires_at)
+    SELECT r.nonce, r.nc, r.repeat_key, r.request_key, r.answer, %(now)s::timestamptz,
+        to_timestamp(r.nonce_expires_at_s)
+    FROM r JOIN renewed USING (n) ORDER BY r.nonce
+    ON CONFLICT (nonce) DO UPDATE SET
+        nc = CASE WHEN u.nc < excluded.nc THEN excluded.nc END,
+        repeat_key = excluded.repeat_key, request_key = excluded.request_key,
+        answer = excluded.answer, accepted_at = excluded.accepted_at
+    RETURNING u.nonce
 )
-INSERT INTO registrar_nonceuse AS u (nonce, nc, repeat_key, request_key, answer, accepted_at, expires_at)
-SELECT r.nonce, r.nc, r.repeat_key, r.request_key, r.answer, %(now)s, to_timestamp(r.nonce_expires_at_s)
-FROM r JOIN renewed USING (n) ORDER BY r.nonce
-ON CONFLICT (nonce) DO UPDATE SET
-    nc = CASE WHEN u.nc < excluded.nc THEN excluded.nc END,
-    repeat_key = excluded.repeat_key, request_key = excluded.request_key,
-    answer = excluded.answer, accepted_at = excluded.accepted_at
-RETURNING u.nonce
+SELECT coalesce(array_agg(nonce), '{}') FROM used
 """

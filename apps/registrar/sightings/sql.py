@@ -21,7 +21,7 @@ WITH wanted AS (SELECT unnest(%(folded)s::text[]) AS folded), named AS (
     JOIN extensions_peer p ON p.extension_id = e.id
 )
 SELECT n.peer_id, d.name, n.name, n.is_own, EXISTS (
-    SELECT FROM registrar_binding b WHERE b.peer_id = n.peer_id AND b.expires_at > clock_timestamp())
+    SELECT FROM registrar_binding b WHERE b.peer_id = n.peer_id AND b.expires_at > statement_timestamp())
 FROM named n JOIN extensions_domain d ON d.id = n.domain_id
 """  # noqa: S608 - our own constants
 

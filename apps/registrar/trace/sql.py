@@ -25,7 +25,7 @@ FROM (VALUES (1)) AS always LEFT JOIN (
     JOIN extensions_peer p ON p.id = t.peer_id
     JOIN extensions_domain d ON d.id = p.domain_id
     LEFT JOIN extensions_extension e ON e.id = p.extension_id
-    WHERE t.until > clock_timestamp()
+    WHERE t.until > statement_timestamp()
 ) AS traced ON true
 """
 
@@ -37,7 +37,7 @@ WITH added AS (
     FROM json_to_recordset(%(rows)s) AS r(
         peer_id uuid, at timestamptz, direction text, source text, destination text, transport text, data text,
         size integer)
-    JOIN registrar_trace t ON t.peer_id = r.peer_id AND t.until > clock_timestamp()
+    JOIN registrar_trace t ON t.peer_id = r.peer_id AND t.until > statement_timestamp()
     RETURNING peer_id
 ), kept AS (
     SELECT a.peer_id, greatest(0, %(most)s - count(*)) AS older FROM added a GROUP BY a.peer_id
@@ -49,7 +49,7 @@ WHERE m.peer_id = k.peer_id AND m.id NOT IN (
 """
 
 DELETE_OLD: Final = """
-WITH old AS (DELETE FROM registrar_trace WHERE until < clock_timestamp() - %(kept_for)s RETURNING peer_id)
+WITH old AS (DELETE FROM registrar_trace WHERE until < statement_timestamp() - %(kept_for)s RETURNING peer_id)
 DELETE FROM registrar_tracedmessage m
 WHERE m.peer_id IN (SELECT peer_id FROM old)
    OR NOT EXISTS (SELECT FROM registrar_trace t WHERE t.peer_id = m.peer_id)

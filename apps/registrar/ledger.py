@@ -10,7 +10,7 @@ from typing import Final
 from psycopg.errors import LockNotAvailable
 from psycopg.sql import SQL, Identifier, Literal
 
-from apps.registrar import sql
+from apps.registrar import ledger_sql
 from apps.registrar.store import AnyConnection, Store
 
 logger = logging.getLogger(__name__)
@@ -30,8 +30,8 @@ async def keep_months(store: Store, keep: dt.timedelta) -> None:
     for step in (_begin, _end):
         try:
             async with store.pool.connection() as connection, connection.transaction():
-                await connection.execute(sql.WAIT_BRIEFLY)
-                taken = await connection.execute(sql.TRY_LOCK, {"key": LOCK_KEY})
+                await connection.execute(ledger_sql.WAIT_BRIEFLY)
+                taken = await connection.execute(ledger_sql.TRY_LOCK, {"key": LOCK_KEY})
                 if await taken.fetchone() == (True,):
                     await step(connection, keep)
         except LockNotAvailable as error:
@@ -69,9 +69,11 @@ async def _end(connection: AnyConnection, keep: dt.timedelta) -> None:
     now, months = await _months(connection)
     for month in months:
         if beginning(_later(month, 1)) <= now - keep:
-            await connection.execute(SQL(sql.DROP_MONTH).format(partition=Identifier(partition_of(month))))
+            await connection.execute(
+                SQL(ledger_sql.DROP_MONTH).format(partition=Identifier(partition_of(month)))
+            )
             logger.info("dropped the ledger's month %04d-%02d", *month)
-    await connection.execute(sql.DELETE_OLD_REST, {"before": now - keep})
+    await connection.execute(ledger_sql.DELETE_OLD_REST, {"before": now - keep})
 
 
 async def _create(connection: AnyConnection, month: Month) -> None:
@@ -80,13 +82,13 @@ async def _create(connection: AnyConnection, month: Month) -> None:
         "since": Literal(beginning(month)),
         "until": Literal(beginning(_later(month, 1))),
     }
-    for statement in sql.CREATE_MONTH:
+    for statement in ledger_sql.CREATE_MONTH:
         await connection.execute(SQL(statement).format(**names))
 
 
 async def _months(connection: AnyConnection) -> tuple[dt.datetime, list[Month]]:
     """The database's time, and the months there are."""
-    rows = await (await connection.execute(sql.LEDGER_PARTITIONS)).fetchall()
+    rows = await (await connection.execute(ledger_sql.LEDGER_PARTITIONS)).fetchall()
     months = [month_of(name) for _, name in rows]
     return rows[0][0], [month for month in months if month is not None]
 

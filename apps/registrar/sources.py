@@ -29,6 +29,7 @@ PRIVATE_NETWORKS: Final = tuple(
 READABLE: Final = frozenset({"UDP", "TCP"})
 
 
+@lru_cache(maxsize=4096)  # one registration asks several times
 def address_of(host: str) -> IPAddress | None:
     """The address a host is written as, IPv4-mapped IPv6 as its IPv4; None for a name."""
     try:

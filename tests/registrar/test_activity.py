@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from apps.extensions.audit import Actor
 from apps.extensions.services import NewPeer
-from apps.registrar import sql
+from apps.registrar import ledger_sql, sql
 from apps.registrar.bindings import ChangeSet, Event
 from apps.registrar.ledger import MONTHS_AHEAD, months_from, partition_of
 from apps.registrar.models import Binding, PeerActivity, RegistrationEvent
@@ -266,7 +266,7 @@ def run(statement: str) -> list[Any]:
 
 
 def partitions() -> set[str]:
-    return {name for _, name in run(sql.LEDGER_PARTITIONS)}
+    return {name for _, name in run(ledger_sql.LEDGER_PARTITIONS)}
 
 
 async def until_there_is(partition: str) -> None:

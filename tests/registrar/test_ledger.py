@@ -13,7 +13,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.registrar import sql
+from apps.registrar import ledger_sql, sql
 from apps.registrar.bindings import ChangeSet, Event
 from apps.registrar.ledger import MONTHS_AHEAD, beginning, keep_months, month_of, months_from, partition_of
 from apps.registrar.models import RegistrationEvent
@@ -53,7 +53,7 @@ def write(*events: Event) -> None:
 
 def partitions() -> dict[str, int]:
     """How many rows lie in each."""
-    names = [name for _, name in run(sql.LEDGER_PARTITIONS)]
+    names = [name for _, name in run(ledger_sql.LEDGER_PARTITIONS)]
     return {name: run(f"SELECT count(*) FROM {name}")[0][0] for name in names}
 
 

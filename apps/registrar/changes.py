@@ -13,6 +13,7 @@ from apps.registrar import gruu, outcomes
 from apps.registrar.bindings import Event, StoredBinding, end_events, event_of, late_events
 from apps.registrar.contact_policy import contact_allowed
 from apps.registrar.decisions import Refused, Registration
+from apps.registrar.expiry import spread_s
 from apps.registrar.outbound import PathValues, outbound_key
 from apps.registrar.outcomes import EndReason, EventKind
 from apps.registrar.rhythm import Rhythm
@@ -36,10 +37,15 @@ def refuse_out_of_order(registration: Registration, binding: StoredBinding, *, s
         raise Refused(outcomes.CSEQ_OUT_OF_ORDER)
 
 
+def least_expires_s(registration: Registration) -> int:
+    """What is granted at least: the peer's minimum, else the domain's."""
+    return registration.account.min_expires_s or registration.domain.min_expires_s
+
+
 def granted_s(registration: Registration, asked_s: int | None) -> int:
     """§10.3 step 7: what is asked or the default, within the limits; below them 423, or the least (C63)."""
     account, domain = registration.account, registration.domain
-    least = account.min_expires_s or domain.min_expires_s
+    least = least_expires_s(registration)
     most = max(least, account.max_expires_s or domain.max_expires_s)
     if asked_s is None:
         return min(max(domain.default_expires_s, least), most)
@@ -75,7 +81,7 @@ class Change:
         asked_s = contact.expires_s
         if asked_s is None:
             asked_s = parse_expires(self.registration.request.value("expires"))
-        expires_s = granted_s(self.registration, asked_s)
+        expires_s = self._spread(contact, granted_s(self.registration, asked_s))
         known = self._known(contact, contact.uri)
         if known is not None and known.binding_id not in self.touched:
             refuse_out_of_order(self.registration, known, strictly=False)
@@ -88,6 +94,12 @@ class Change:
             self._refresh(known, contact, contact.uri, expires_s)
         else:
             self._add(contact, contact.uri, expires_s)
+
+    def _spread(self, contact: Contact, expires_s: int) -> int:
+        registration, request = self.registration, self.registration.request
+        least_s, percent = least_expires_s(registration), registration.domain.expires_spread_percent
+        place = f"{registration.aor} {self._key(contact)}"
+        return spread_s(expires_s, least_s, percent, place=place, request=f"{request.call_id} {request.cseq}")
 
     def _known(self, contact: Contact, uri: SipUri) -> StoredBinding | None:
         """Its binding: by instance and reg-id if it has both (RFC 5626 §6), by the URI else (§19.1.4).

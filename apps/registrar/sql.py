@@ -21,7 +21,8 @@ Statement = tuple[str, Mapping[str, Any]]
 
 DOMAINS: Final = """
 SELECT clock_timestamp(), d.name, d.id, d.realm, d.digest_order, d.min_expires_s, d.default_expires_s, d.max_expires_s,
-       d.raise_brief, d.strict_cseq, d.outbound, d.any_contact, d.edge_proxies, d.service_routes,
+       d.expires_spread_percent, d.raise_brief, d.strict_cseq, d.outbound, d.any_contact,
+       d.edge_proxies, d.service_routes,
        (SELECT string_agg(network::text, ' ') FROM extensions_blockedsource)
 FROM (VALUES (1)) AS always LEFT JOIN extensions_domain d ON true
 """

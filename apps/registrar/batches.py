@@ -32,7 +32,7 @@ from apps.registrar.authentication import (
     success_headers,
 )
 from apps.registrar.bindings import Account, Address, DomainPolicy, NonceRecord
-from apps.registrar.blocking import blocked_networks
+from apps.registrar.blocking import BlockedNetworks
 from apps.registrar.decision_log import log_decision
 from apps.registrar.outcomes import Outcome
 from apps.registrar.received import Malformed, Received, read, way_back
@@ -50,6 +50,8 @@ from apps.sip.transactions import REPEATED_WITHIN_S, repeat_key
 from apps.sipserver.events import Datagram
 
 logger = logging.getLogger(__name__)
+
+_NOT_READ_YET = BlockedNetworks({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ class BatchProcessor:
     ) -> None:
         self.sightings = sightings or Sightings()
         # As last read: for while the database is away.
-        self._blocked = blocked_networks("")
+        self._blocked = _NOT_READ_YET
         self.own_hosts = own_hosts
         self.notified = notified
         self.server = server
@@ -119,6 +121,10 @@ class BatchProcessor:
         place = place_of(NOBODY.peer_id, NOBODY.peer_id, NOBODY.peer_name)
         kept = sealed_for(store.ha1_keys, NOBODYS_HA1S, place)
         self.nobody = replace(NOBODY, ha1s=store.opened([kept]))
+
+    def blocks(self, host: str) -> bool:
+        """Whether whoever is there gets no answer, as last read; nobody gets one before."""
+        return self._blocked is _NOT_READ_YET or self._blocked.cover(host)
 
     async def answers(self, datagrams: Sequence[Datagram]) -> list[Datagram]:
         """(bytes, destination) for each request that gets an answer, committed before it is returned."""

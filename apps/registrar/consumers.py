@@ -18,6 +18,8 @@ from channels.exceptions import StopConsumer
 from django.conf import settings
 
 from apps.extensions.ha1s import Ha1Keys
+from apps.registrar import overload
+from apps.registrar.admission import Admission
 from apps.registrar.batches import BatchProcessor, Chance
 from apps.registrar.gruu import gruu_key
 from apps.registrar.qualify.options import qualify_key
@@ -27,7 +29,7 @@ from apps.registrar.regevent.notify import notify_key
 from apps.registrar.regevent.replies import read_replies
 from apps.registrar.regevent.sender import NotifySender
 from apps.registrar.regevent.store import NotifyQueue
-from apps.registrar.rounds import DATABASE_TROUBLE
+from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
 from apps.registrar.store import Store
 from apps.registrar.trace.recorder import Recorder
 from apps.registrar.worker import WEB_SOCKETS, WorkerTasks
@@ -47,6 +49,11 @@ def socket_name(scope: SipScope) -> str:
     """The UDP socket's, the same for all workers that share it and after a restart; empty without one."""
     host, port = scope["server"]
     return f"{socket.gethostname()} {format_host(host)}:{port}" if host else ""
+
+
+def retry_after_s() -> int:
+    """Seconds for one phone: another number for each, so that they do not come back together."""
+    return secrets.randbelow(26) + 5
 
 
 class RegistrarConsumer(AsyncConsumer):
@@ -94,9 +101,12 @@ class RegistrarConsumer(AsyncConsumer):
         chance = Chance(
             nonce_key(settings.SECRET_KEY),
             uuid4,
-            lambda: secrets.randbelow(26) + 5,
+            retry_after_s,
             gruu_key(settings.SECRET_KEY),
         )
+        self.load = scope["load"]
+        self.admission = Admission(chance.nonce_key)
+        self.rounds = Rounds()
         own_hosts = frozenset({host, settings.SIP_PUBLIC_HOST} - WILDCARDS - {""})
         known_as = (host if host and host not in WILDCARDS else settings.SIP_PUBLIC_HOST or "", port)
         self.recorder = Recorder(self.store, known_as)
@@ -120,6 +130,7 @@ class RegistrarConsumer(AsyncConsumer):
             known_as,
         )
         self.tasks.start()
+        self.rounds.start(overload.OverloadLog(self.admission, self.load).tell, overload.TELL_EVERY_S)
         self.recorder.start()
         self.notifies.start()
         self.prober.start()
@@ -134,7 +145,13 @@ class RegistrarConsumer(AsyncConsumer):
         self.prober.hear(event["datagrams"])  # first, for it tells the time
         if self.recorder.is_on:
             self.recorder.received(event["datagrams"])
-        answers = await self.processor.answers(event["datagrams"])
+        clock = asyncio.get_running_loop().time
+        admitted = self.admission.admit(event["datagrams"], self.load, clock())
+        if admitted.refused:
+            refusals = overload.refusals(admitted.refused, retry_after_s, self.processor.blocks)
+            await self.send({"type": "sip.send", "datagrams": refusals})
+        answers = await self.processor.answers(admitted.datagrams) if admitted.datagrams else []
+        self.admission.learn(admitted, answers, clock())
         if answers:
             await self.send({"type": "sip.send", "datagrams": answers})
         replies = read_replies(self.notifies.queue.key, event["datagrams"])
@@ -154,5 +171,7 @@ class RegistrarConsumer(AsyncConsumer):
             await self._stop(self.tasks.abandon())
 
     async def _stop(self, end_of_tasks: Awaitable[None]) -> None:
-        await asyncio.gather(self.prober.stop(), self.notifies.stop(), end_of_tasks, self.recorder.stop())
+        await asyncio.gather(
+            self.prober.stop(), self.notifies.stop(), end_of_tasks, self.recorder.stop(), self.rounds.stop()
+        )
         await self.store.close()

@@ -19,6 +19,8 @@ from apps.sipserver.events import Address, Datagram, Load, Origin
 
 MOST_KNOWN: Final = 32_768
 MOST_TAKEN: Final = 32_768
+# Between answers and the next batch, while there is no pause.
+SOON_S: Final = 0.05
 # Of one batch: enough to know in time where phones are, and next to nothing to do.
 LEARNT_IN_CALM: Final = 16
 # A 503 costs as much as a sixth of an answer: beyond so many, silence.
@@ -67,6 +69,7 @@ class Admission:
         self._nonce_key = nonce_key
         self._known: Recent[str, bool] = Recent(MOST_KNOWN)
         self._taken: Recent[int, float] = Recent(MOST_TAKEN)
+        self._turn_s = self._answered_s = 0.0
         self._strangers_due = self._known_due = 0.0
         self._succeeded: set[tuple[str, int]] = set()
         self._succeeded_since_s = 0.0
@@ -76,8 +79,7 @@ class Admission:
         if not self.strain.feel(load.waited_s, load.filled, load.dropped, now_s):
             return Admitted(datagrams, is_chosen=False)
         admitted = Admitted([])
-        # The last of them arrived then, the others before.
-        arrived_s = now_s - load.waited_s
+        arrived_s = self._arrived_s(load.waited_s, now_s)
         for datagram in datagrams:
             # Whoever waits for a response has read it.
             if not is_response(datagram[0]) and not self._is_repeat(datagram, arrived_s):
@@ -90,6 +92,7 @@ class Admission:
 
     def learn(self, admitted: Admitted, answers: Sequence[Datagram], now_s: float) -> None:
         """What became of them: who registered is known from now on, and who only fails pays for it."""
+        self._answered_s = now_s
         strained = admitted.is_chosen
         for answer, destination in answers if strained else answers[:LEARNT_IN_CALM]:
             if is_success(answer):
@@ -103,6 +106,13 @@ class Admission:
         for source, unproven in admitted.proven.items():
             if unproven > 0:
                 self.proving.add(source, unproven * FAILURE, now_s)
+
+    def _arrived_s(self, waited_s: float, now_s: float) -> float:
+        """When all of this batch were here. Taken right after the answers to the last one, it came together while those
+        were made: a repeat in it knew of none."""
+        before_s, self._turn_s = self._turn_s, now_s
+        busy = now_s - self._answered_s < SOON_S
+        return min(now_s - waited_s, before_s) if busy else now_s - waited_s
 
     def _is_repeat(self, datagram: Datagram, arrived_s: float) -> bool:
         """Of what was taken up when it was here already: its answer is on its way, and is for both."""

@@ -80,11 +80,22 @@ class RegistrarConsumer(AsyncConsumer):
         bind = f"{format_host(host)}:{port}" if host else WEB_SOCKETS
         name = socket_name(scope)
         queue = NotifyQueue(notify_key(settings.SECRET_KEY), uuid4)
+        self.load = scope["load"]
+        self.admission = Admission(nonce_key(settings.SECRET_KEY))
+        self.rounds = Rounds()
         delay_s = 0.1
         while True:
             self.store = Store(settings.DATABASE_URL, queue, Ha1Keys(settings.CREDENTIAL_KEYS))
             kept = timedelta(days=settings.LEDGER_DAYS)
-            self.tasks = WorkerTasks(self.store, scope["worker"], bind, name, scope["flows"], kept)
+            self.tasks = WorkerTasks(
+                self.store,
+                scope["worker"],
+                bind,
+                name,
+                scope["flows"],
+                kept,
+                lambda: self.admission.turned.total,
+            )
             try:
                 await self.store.open()
                 # Before the first binding: a flow whose worker does not beat counts as closed.
@@ -104,9 +115,6 @@ class RegistrarConsumer(AsyncConsumer):
             retry_after_s,
             gruu_key(settings.SECRET_KEY),
         )
-        self.load = scope["load"]
-        self.admission = Admission(chance.nonce_key)
-        self.rounds = Rounds()
         own_hosts = frozenset({host, settings.SIP_PUBLIC_HOST} - WILDCARDS - {""})
         known_as = (host if host and host not in WILDCARDS else settings.SIP_PUBLIC_HOST or "", port)
         self.recorder = Recorder(self.store, known_as)

@@ -237,9 +237,12 @@ DELETE_OLD_REST: Final = "DELETE FROM registrar_registrationevent_rest WHERE at 
 DELETE_OLD_NONCES: Final = "DELETE FROM registrar_nonceuse WHERE expires_at < clock_timestamp()"
 
 BEAT: Final = """
-INSERT INTO registrar_workerheartbeat AS w (id, bind, server, started_at, seen_at)
-VALUES (%(id)s, %(bind)s, %(server)s, clock_timestamp(), clock_timestamp())
-ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp()
+INSERT INTO registrar_workerheartbeat AS w (id, bind, server, started_at, seen_at, turned_away)
+VALUES (%(id)s, %(bind)s, %(server)s, clock_timestamp(), clock_timestamp(), %(turned_away)s)
+ON CONFLICT (id) DO UPDATE SET
+    seen_at = clock_timestamp(), turned_away = excluded.turned_away,
+    overloaded_at = CASE WHEN excluded.turned_away IN (0, w.turned_away) THEN w.overloaded_at
+                         ELSE clock_timestamp() END
 """
 
 DELETE_HEARTBEAT: Final = "DELETE FROM registrar_workerheartbeat WHERE id = %(id)s"

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps.extensions.models import Domain, Peer, TrustedAddress
 from apps.extensions.services import NewPeer
-from apps.registrar.models import RegistrationEvent
+from apps.registrar.models import RegistrationEvent, WorkerHeartbeat
 
 pytestmark = pytest.mark.django_db
 Happen = Callable[..., RegistrationEvent]
@@ -155,6 +155,24 @@ def test_settings_explain_and_save_how_the_domain_registers(as_admin: Client, do
     )
     assert domain.edge_proxies == "192.0.2.10/32\n198.51.100.0/28"
     assert domain.service_routes == "<sip:p1.example.com;lr>\n<sip:p2.example.com;lr>"
+
+
+def test_settings_say_what_each_worker_turned_away(as_supervisor: Client, domain: Domain) -> None:
+    assert "No worker of the SIP server is running" in as_supervisor.get("/settings/").content.decode()
+    now = timezone.now()
+    WorkerHeartbeat.objects.create(
+        id="host:1:a",
+        bind="0.0.0.0:5060",
+        started_at=now - dt.timedelta(hours=2),
+        seen_at=now,
+        turned_away=4711,
+        overloaded_at=now - dt.timedelta(minutes=5),
+    )
+
+    page = as_supervisor.get("/settings/").content.decode()
+
+    for said in ("0.0.0.0:5060", "4711", "5 min ago"):
+        assert said in page
 
 
 @pytest.mark.parametrize(

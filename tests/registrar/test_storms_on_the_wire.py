@@ -11,7 +11,7 @@ import pytest
 from apps.extensions.models import Credential, Domain, Extension, Peer
 from apps.extensions.passwords import new_credential
 from apps.extensions.services import NewPeer
-from apps.registrar.models import Binding
+from apps.registrar.models import Binding, WorkerHeartbeat
 from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone
 from tests.registrar.server import Address, UdpClient, sip_server
@@ -22,7 +22,7 @@ OFFICE = 300
 
 @contextmanager
 def flood(server: Address, host: str) -> Iterator[None]:
-    """First REGISTERs from one address, as many as go out, each another one."""
+    """First REGISTERs from one address, more than can be answered, each another one."""
     stop = threading.Event()
 
     def send() -> None:
@@ -33,6 +33,8 @@ def flood(server: Address, host: str) -> Iterator[None]:
             while not stop.is_set():
                 number += 1
                 sock.sendto(b"%bz9hG4bKf%d%b" % (before, number, after), server)
+                if not number % 100:
+                    stop.wait(0.01)  # 10,000 a second at most: some of it is to be read at all
 
     thread = threading.Thread(target=send)
     thread.start()
@@ -73,12 +75,13 @@ async def test_a_flood_from_one_address_does_not_keep_a_phone_at_another_from_re
         client = await UdpClient.open(free_address)
         await client.register(Phone("1001", PASSWORD, source=client.address))  # the server is there
         with flood(free_address, "127.0.0.2"):
-            replies = [
-                await client.register(Phone("1001", PASSWORD, source=client.address)) for _ in range(3)
-            ]
+            reply = await client.register(Phone("1001", PASSWORD, source=client.address))
+            # The flood is seen where operators look.
+            while not await WorkerHeartbeat.objects.filter(turned_away__gt=0).aexists():
+                await client.register(Phone("1001", PASSWORD, source=client.address))
         client.transport.close()
 
-    assert [reply.status for reply in replies] == [200] * 3
+    assert reply.status == 200
 
 
 async def test_an_office_behind_one_address_starts_all_at_once(

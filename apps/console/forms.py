@@ -13,7 +13,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest, QueryDict
 
 from apps.accounts.models import Role
-from apps.extensions.models import DigestOrder, TrustedTransport, WhenFull
+from apps.extensions.models import MOST_SPREAD_PERCENT, DigestOrder, TrustedTransport, WhenFull
 
 Result = TypeVar("Result")
 
@@ -295,6 +295,13 @@ class DomainForm(ServiceForm):
     min_expires_s = forms.IntegerField(label="Shortest registration, seconds", min_value=1)
     default_expires_s = forms.IntegerField(label="When the phone does not say, seconds", min_value=1)
     max_expires_s = forms.IntegerField(label="Longest registration, seconds", min_value=1)
+    expires_spread_percent = forms.IntegerField(
+        label="Spread, percent",
+        min_value=0,
+        max_value=MOST_SPREAD_PERCENT,
+        help_text="Each phone gets up to so much less than it asked for, never less than the shortest, so that phones "
+        "that came back together do not come together again; 0 gives them what they ask.",
+    )
     raise_brief = forms.BooleanField(
         label="Raise a registration that is too short",
         required=False,

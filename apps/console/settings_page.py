@@ -14,6 +14,7 @@ from apps.console.access import actor_of, admin_required, signed_in_user
 from apps.console.forms import BlockedSourceForm, DomainForm, OwnPasswordForm
 from apps.extensions.models import BlockedSource, Domain
 from apps.extensions.services import domain_update, source_block, source_unblock
+from apps.registrar.selectors import database_now, sip_workers
 
 
 @require_safe
@@ -82,6 +83,8 @@ def _page(
         "domain": served,
         "password_form": password_form or OwnPasswordForm(signed_in_user(request)),
         "domain_form": domain_form or _domain_form(served),
+        "workers": sip_workers(),
+        "now": database_now(),
         "blocked_sources": list(BlockedSource.objects.all()),
         "blocked_form": blocked_form or BlockedSourceForm(auto_id="blocked_%s"),
     }

@@ -18,6 +18,8 @@ from apps.sip.uri import aor_of
 
 models.CharField.register_lookup(Length)
 
+MOST_SPREAD_PERCENT = 50
+SPREAD_BOUNDS = f"Registrations end at most {MOST_SPREAD_PERCENT} % earlier."
 EXPIRES_IN_ORDER = "Minimum, default and maximum expiry must rise in that order, from 1 second to 7 days."
 
 
@@ -70,6 +72,7 @@ class Domain(models.Model):
     min_expires_s = models.PositiveIntegerField(default=60)
     default_expires_s = models.PositiveIntegerField(default=3600)
     max_expires_s = models.PositiveIntegerField(default=3600)
+    expires_spread_percent = models.PositiveSmallIntegerField(default=10, db_default=10)
     raise_brief = models.BooleanField(default=False, db_default=False)
     strict_cseq = models.BooleanField(default=False, db_default=False)
     outbound = models.BooleanField(default=True, db_default=True)
@@ -96,6 +99,11 @@ class Domain(models.Model):
                 & Q(max_expires_s__lte=604_800),
                 name="domain_expires_in_order",
                 violation_error_message=EXPIRES_IN_ORDER,
+            ),
+            models.CheckConstraint(
+                condition=Q(expires_spread_percent__lte=MOST_SPREAD_PERCENT),
+                name="domain_expires_spread_known",
+                violation_error_message=SPREAD_BOUNDS,
             ),
             models.CheckConstraint(
                 condition=Q(digest_order__in=DigestOrder.values), name="domain_digest_order_known"

@@ -56,6 +56,7 @@ DOMAIN_FIELDS: Final = frozenset(
         "min_expires_s",
         "default_expires_s",
         "max_expires_s",
+        "expires_spread_percent",
         "raise_brief",
         "strict_cseq",
         "outbound",

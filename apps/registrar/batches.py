@@ -21,7 +21,7 @@ from apps.extensions.ha1s import place_of, sealed_for
 from apps.registrar import outcomes
 from apps.registrar.authentication import NOBODY, NOBODYS_HA1S, read_claim
 from apps.registrar.bindings import Address, DomainPolicy
-from apps.registrar.blocking import blocked_networks
+from apps.registrar.blocking import BlockedNetworks
 from apps.registrar.deciding import Chance, Claimant, Deciding, Means, answered, challenge, unavailable
 from apps.registrar.decision_log import log_renewal
 from apps.registrar.received import Malformed, Received, read
@@ -37,6 +37,9 @@ from apps.sipserver.events import Datagram
 logger = logging.getLogger(__name__)
 
 Heard = Renewal | Received | Malformed
+
+_NOT_READ_YET = BlockedNetworks({})
+
 
 # Of ours, which are hex.
 _NONCE: Final = re.compile(r'nonce="?([0-9a-f]+)')
@@ -66,9 +69,13 @@ class BatchProcessor:
         self.changed = changed
         self.notified = notified
         # As last read: for while the database is away, and to know what may be a renewal.
-        self._blocked = blocked_networks("")
+        self._blocked = _NOT_READ_YET
         self._domains: Mapping[str, DomainPolicy] = {}
         self._reader = RenewalReader({}, "", b"")
+
+    def blocks(self, host: str) -> bool:
+        """Whether whoever is there gets no answer, as last read; nobody gets one before."""
+        return self._blocked is _NOT_READ_YET or self._blocked.cover(host)
 
     async def answers(self, datagrams: Sequence[Datagram]) -> list[Datagram]:
         """(bytes, destination) for each request that gets an answer, committed before it is returned."""

@@ -25,9 +25,9 @@ ENDS_BY_REGISTER: Final = frozenset({EndReason.UNREGISTERED, EndReason.REPLACED}
 class DomainPolicy:
     """A domain we serve, as the rules need it; algorithms in the order a challenge offers them.
 
-    raise_brief: too short an expiry is raised, not answered 423. strict_cseq: an equal CSeq is refused like a lower
-    one. any_contact: also one that points inward. edge_proxies: who may add a Path. service_routes: header values.
-    version: differs after every change.
+    expires_spread_percent: expiry.py. raise_brief: too short an expiry is raised, not answered 423. strict_cseq: an
+    equal CSeq is refused like a lower one. any_contact: also one that points inward. edge_proxies: who may add a
+    Path. service_routes: header values. version: differs after every change.
     """
 
     domain_id: UUID
@@ -37,6 +37,7 @@ class DomainPolicy:
     min_expires_s: int
     default_expires_s: int
     max_expires_s: int
+    expires_spread_percent: int = 10
     raise_brief: bool = False
     strict_cseq: bool = False
     outbound: bool = True

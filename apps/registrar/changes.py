@@ -6,13 +6,14 @@ Must not answer: what cannot be applied is Refused, and then nothing is.
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from apps.registrar import gruu, outcomes
 from apps.registrar.bindings import DomainPolicy, Event, StoredBinding, end_events, event_of, late_events
 from apps.registrar.contact_policy import contact_allowed
 from apps.registrar.decisions import Refused, Registration
+from apps.registrar.expiry import spread_s
 from apps.registrar.outbound import PathValues, outbound_key
 from apps.registrar.outcomes import EndReason, EventKind
 from apps.registrar.rhythm import Rhythm
@@ -37,11 +38,31 @@ def refuse_out_of_order(registration: Registration, binding: StoredBinding, *, s
         raise Refused(outcomes.CSEQ_OUT_OF_ORDER)
 
 
-def granted_s(domain: DomainPolicy, least_s: int | None, most_s: int | None, asked_s: int | None) -> int:
-    """§10.3 step 7: what is asked or the default, within the limits of the peer, else of the domain; below them 423, or
-    the least (C63)."""
-    least = least_s or domain.min_expires_s
-    most = max(least, most_s or domain.max_expires_s)
+class Limits(NamedTuple):
+    """Of what is granted, in seconds: the peer's own, else the domain's."""
+
+    domain: DomainPolicy
+    own_least_s: int | None
+    own_most_s: int | None
+
+    @property
+    def least_s(self) -> int:
+        return self.own_least_s or self.domain.min_expires_s
+
+    @property
+    def most_s(self) -> int:
+        return max(self.least_s, self.own_most_s or self.domain.max_expires_s)
+
+    def granted_s(self, asked_s: int | None, aor: str, binding_key: str, call_id: str, cseq: int) -> int:
+        """§10.3 step 7: what is asked or the default, within the limits, spread (expiry.py); below them 423, or the
+        least (C63). Raises Refused."""
+        granted, percent = _granted_s(self, asked_s), self.domain.expires_spread_percent
+        place, request = f"{aor} {binding_key}", f"{call_id} {cseq}"
+        return spread_s(granted, self.least_s, percent, place=place, request=request)
+
+
+def _granted_s(limits: Limits, asked_s: int | None) -> int:
+    domain, least, most = limits.domain, limits.least_s, limits.most_s
     if asked_s is None:
         return min(max(domain.default_expires_s, least), most)
     if 0 < asked_s < least and asked_s < BRIEF_BELOW_S:
@@ -49,6 +70,11 @@ def granted_s(domain: DomainPolicy, least_s: int | None, most_s: int | None, ask
             raise Refused(outcomes.INTERVAL_TOO_BRIEF, [("Min-Expires", str(least))])
         return least
     return min(asked_s, most)
+
+
+def limits_of(registration: Registration) -> Limits:
+    account = registration.account
+    return Limits(registration.domain, account.min_expires_s, account.max_expires_s)
 
 
 def requested_s(request: Request, contact: Contact) -> int | None:
@@ -79,8 +105,7 @@ class Change:
         if contact.uri is None:
             raise Refused(outcomes.BAD_CONTACT)
         asked_s = requested_s(self.registration.request, contact)
-        account = self.registration.account
-        expires_s = granted_s(self.registration.domain, account.min_expires_s, account.max_expires_s, asked_s)
+        expires_s = self._granted_s(contact, asked_s)
         known = self._known(contact, contact.uri)
         if known is not None and known.binding_id not in self.touched:
             refuse_out_of_order(self.registration, known, strictly=False)
@@ -93,6 +118,13 @@ class Change:
             self._refresh(known, contact, contact.uri, expires_s)
         else:
             self._add(contact, contact.uri, expires_s)
+
+    def _granted_s(self, contact: Contact, asked_s: int | None) -> int:
+        registration, request = self.registration, self.registration.request
+        key = self._key(contact)
+        return limits_of(registration).granted_s(
+            asked_s, registration.aor, key, request.call_id, request.cseq
+        )
 
     def _known(self, contact: Contact, uri: SipUri) -> StoredBinding | None:
         """Its binding: by instance and reg-id if it has both (RFC 5626 §6), by the URI else (§19.1.4).

@@ -18,6 +18,8 @@ from channels.exceptions import StopConsumer
 from django.conf import settings
 
 from apps.extensions.ha1s import Ha1Keys
+from apps.registrar import overload
+from apps.registrar.admission import Admission
 from apps.registrar.batches import BatchProcessor
 from apps.registrar.deciding import Chance
 from apps.registrar.gruu import gruu_key
@@ -28,7 +30,7 @@ from apps.registrar.regevent.notify import notify_key
 from apps.registrar.regevent.replies import read_replies
 from apps.registrar.regevent.sender import NotifySender
 from apps.registrar.regevent.store import NotifyQueue
-from apps.registrar.rounds import DATABASE_TROUBLE
+from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
 from apps.registrar.store import Store
 from apps.registrar.trace.recorder import Recorder
 from apps.registrar.worker import WEB_SOCKETS, WorkerTasks
@@ -48,6 +50,11 @@ def socket_name(scope: SipScope) -> str:
     """The UDP socket's, the same for all workers that share it and after a restart; empty without one."""
     host, port = scope["server"]
     return f"{socket.gethostname()} {format_host(host)}:{port}" if host else ""
+
+
+def retry_after_s() -> int:
+    """Seconds for one phone: another number for each, so that they do not come back together."""
+    return secrets.randbelow(26) + 5
 
 
 class RegistrarConsumer(AsyncConsumer):
@@ -74,11 +81,22 @@ class RegistrarConsumer(AsyncConsumer):
         bind = f"{format_host(host)}:{port}" if host else WEB_SOCKETS
         name = socket_name(scope)
         queue = NotifyQueue(notify_key(settings.SECRET_KEY), uuid4)
+        self.load = scope["load"]
+        self.admission = Admission(nonce_key(settings.SECRET_KEY))
+        self.rounds = Rounds()
         delay_s = 0.1
         while True:
             self.store = Store(settings.DATABASE_URL, queue, Ha1Keys(settings.CREDENTIAL_KEYS))
             kept = timedelta(days=settings.LEDGER_DAYS)
-            self.tasks = WorkerTasks(self.store, scope["worker"], bind, name, scope["flows"], kept)
+            self.tasks = WorkerTasks(
+                self.store,
+                scope["worker"],
+                bind,
+                name,
+                scope["flows"],
+                kept,
+                lambda: self.admission.turned.total,
+            )
             try:
                 await self.store.open()
                 # Before the first binding: a flow whose worker does not beat counts as closed.
@@ -95,7 +113,7 @@ class RegistrarConsumer(AsyncConsumer):
         chance = Chance(
             nonce_key(settings.SECRET_KEY),
             uuid4,
-            lambda: secrets.randbelow(26) + 5,
+            retry_after_s,
             gruu_key(settings.SECRET_KEY),
         )
         own_hosts = frozenset({host, settings.SIP_PUBLIC_HOST} - WILDCARDS - {""})
@@ -121,6 +139,7 @@ class RegistrarConsumer(AsyncConsumer):
             known_as,
         )
         self.tasks.start()
+        self.rounds.start(overload.OverloadLog(self.admission, self.load).tell, overload.TELL_EVERY_S)
         self.recorder.start()
         self.notifies.start()
         self.prober.start()
@@ -135,7 +154,13 @@ class RegistrarConsumer(AsyncConsumer):
         self.prober.hear(event["datagrams"])  # first, for it tells the time
         if self.recorder.is_on:
             self.recorder.received(event["datagrams"])
-        answers = await self.processor.answers(event["datagrams"])
+        clock = asyncio.get_running_loop().time
+        admitted = self.admission.admit(event["datagrams"], self.load, clock())
+        if admitted.refused:
+            refusals = overload.refusals(admitted.refused, retry_after_s, self.processor.blocks)
+            await self.send({"type": "sip.send", "datagrams": refusals})
+        answers = await self.processor.answers(admitted.datagrams) if admitted.datagrams else []
+        self.admission.learn(admitted, answers, clock())
         if answers:
             await self.send({"type": "sip.send", "datagrams": answers})
         replies = read_replies(self.notifies.queue.key, event["datagrams"])
@@ -155,5 +180,7 @@ class RegistrarConsumer(AsyncConsumer):
             await self._stop(self.tasks.abandon())
 
     async def _stop(self, end_of_tasks: Awaitable[None]) -> None:
-        await asyncio.gather(self.prober.stop(), self.notifies.stop(), end_of_tasks, self.recorder.stop())
+        await asyncio.gather(
+            self.prober.stop(), self.notifies.stop(), end_of_tasks, self.recorder.stop(), self.rounds.stop()
+        )
         await self.store.close()

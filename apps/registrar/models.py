@@ -271,13 +271,16 @@ class NonceUse(models.Model):
 
 
 class WorkerHeartbeat(models.Model):
-    """A SIP worker that was well at seen_at."""
+    """A SIP worker that was well at seen_at. turned_away: packets that found no place, since it started (admission.py);
+    overloaded_at: when there were more of them last."""
 
     id = models.TextField(primary_key=True)
     bind = models.TextField()
     server = models.TextField(default="", db_default="", help_text="Whose UDP socket it shares.")
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
+    turned_away = models.PositiveBigIntegerField(default=0, db_default=0)
+    overloaded_at = models.DateTimeField(null=True)
 
     def __str__(self) -> str:
         return self.id

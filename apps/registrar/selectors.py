@@ -275,6 +275,11 @@ def sip_worker_is_well() -> bool:
     return beating.exclude(bind=WEB_SOCKETS).exists()
 
 
+def sip_workers() -> list[WorkerHeartbeat]:
+    """Those that are well, of the SIP server and of the web server's WebSockets."""
+    return list(WorkerHeartbeat.objects.filter(seen_at__gt=Now() - HEARTBEAT_GOOD_FOR).order_by("started_at"))
+
+
 def database_now() -> dt.datetime:
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")

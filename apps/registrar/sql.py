@@ -21,7 +21,8 @@ Statement = tuple[str, Mapping[str, Any]]
 
 DOMAINS: Final = """
 SELECT clock_timestamp(), d.name, d.id, d.realm, d.digest_order, d.min_expires_s, d.default_expires_s, d.max_expires_s,
-       d.raise_brief, d.strict_cseq, d.outbound, d.any_contact, d.edge_proxies, d.service_routes, d.xmin::text,
+       d.expires_spread_percent, d.raise_brief, d.strict_cseq, d.outbound, d.any_contact, d.edge_proxies,
+       d.service_routes, d.xmin::text,
        (SELECT string_agg(network::text, ' ') FROM extensions_blockedsource)
 FROM (VALUES (1)) AS always LEFT JOIN extensions_domain d ON true
 """
@@ -235,9 +236,12 @@ ON CONFLICT (peer_id) DO UPDATE SET
 DELETE_OLD_NONCES: Final = "DELETE FROM registrar_nonceuse WHERE expires_at < statement_timestamp()"
 
 BEAT: Final = """
-INSERT INTO registrar_workerheartbeat AS w (id, bind, server, started_at, seen_at)
-VALUES (%(id)s, %(bind)s, %(server)s, clock_timestamp(), clock_timestamp())
-ON CONFLICT (id) DO UPDATE SET seen_at = clock_timestamp()
+INSERT INTO registrar_workerheartbeat AS w (id, bind, server, started_at, seen_at, turned_away)
+VALUES (%(id)s, %(bind)s, %(server)s, clock_timestamp(), clock_timestamp(), %(turned_away)s)
+ON CONFLICT (id) DO UPDATE SET
+    seen_at = clock_timestamp(), turned_away = excluded.turned_away,
+    overloaded_at = CASE WHEN excluded.turned_away IN (0, w.turned_away) THEN w.overloaded_at
+                         ELSE clock_timestamp() END
 """
 
 DELETE_HEARTBEAT: Final = "DELETE FROM registrar_workerheartbeat WHERE id = %(id)s"

@@ -254,7 +254,7 @@ async def _write_sums(connection: AnyConnection, events: list[Event], *, undone:
 
 def _domain_policy(row: tuple[Any, ...]) -> DomainPolicy:
     _, name, domain_id, realm, digest_order, least, default, most, *choices, _ = row
-    raise_brief, strict_cseq, outbound, any_contact, proxies, routes, version = choices
+    spread, raise_brief, strict_cseq, outbound, any_contact, proxies, routes, version = choices
     return DomainPolicy(
         domain_id,
         name,
@@ -263,6 +263,7 @@ def _domain_policy(row: tuple[Any, ...]) -> DomainPolicy:
         least,
         default,
         most,
+        expires_spread_percent=spread,
         raise_brief=raise_brief,
         strict_cseq=strict_cseq,
         outbound=outbound,

@@ -8,7 +8,7 @@ import asyncio
 import datetime as dt
 import logging
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Final
 from uuid import UUID
 
@@ -40,7 +40,8 @@ WEB_SOCKETS: Final = "websocket"
 
 class WorkerTasks:
     """`worker` is the first part of its flows' names; `bind` is shown to people; `server` names the UDP socket it
-    shares, "" for none; `open_flows` is always up to date; `ledger_kept` is how long the ledger's rows are."""
+    shares, "" for none; `open_flows` is always up to date; `ledger_kept` is how long the ledger's rows are;
+    `turned_away` counts the packets that found no place (admission.py)."""
 
     def __init__(
         self,
@@ -50,11 +51,13 @@ class WorkerTasks:
         server: str,
         open_flows: Collection[str],
         ledger_kept: dt.timedelta,
+        turned_away: Callable[[], int] = lambda: 0,
     ) -> None:
         self.store = store
         self.open_flows = open_flows
         self.bind = bind
         self.ledger_kept = ledger_kept
+        self.turned_away = turned_away
         self.server = server
         self.id = worker
         self._beating_since_s: float | None = None
@@ -107,7 +110,8 @@ class WorkerTasks:
         """Say that this worker lives. Raises DATABASE_TROUBLE."""
         clock = asyncio.get_running_loop().time
         since_s, self._beating_since_s = self._beating_since_s, None
-        await self.store.execute(sql.BEAT, {"id": self.id, "bind": self.bind, "server": self.server})
+        row = {"id": self.id, "bind": self.bind, "server": self.server, "turned_away": self.turned_away()}
+        await self.store.execute(sql.BEAT, row)
         self._beating_since_s = clock() if since_s is None else since_s
 
     async def _sweep(self) -> None:

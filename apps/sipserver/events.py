@@ -53,6 +53,16 @@ class Counters:
     stun_answers: int = 0
 
 
+@dataclass(slots=True)
+class Load:
+    """How the kernel's buffer of the UDP socket was found last: the seconds that the datagram read last had waited, the
+    part that is full (0 to 1), and how many were dropped since the socket was made, by all who share it."""
+
+    waited_s: float = 0.0
+    filled: float = 0.0
+    dropped: int = 0
+
+
 class Versions(TypedDict):
     version: Literal["3.0"]
     spec_version: str
@@ -66,6 +76,7 @@ class SipScope(TypedDict):
     worker: str
     flows: Collection[str]
     counters: Counters
+    load: Load
 
 
 class StartupEvent(TypedDict):

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable
 from ipaddress import ip_address
 from typing import Protocol
 
-from .events import Counters, Datagram, Origin, Transport
+from .events import Counters, Datagram, Load, Origin, Transport
 from .inbox import Inbox
 
 MOST_CONNECTIONS = 8_192
@@ -41,6 +41,7 @@ class Hub(Protocol):
     """What Flows needs of its server."""
 
     counters: Counters
+    load: Load
 
     @property
     def inbox(self) -> Inbox: ...

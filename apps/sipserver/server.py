@@ -18,7 +18,7 @@ from uuid import uuid4
 from asgiref.server import StatelessServer
 
 from .addresses import from_socket_address, to_socket_address
-from .events import SPEC_VERSION, Address, Application, Counters, SendEvent, SipScope
+from .events import SPEC_VERSION, Address, Application, Counters, Load, SendEvent, SipScope
 from .flows import Flows
 from .inbox import Inbox
 from .streams import StreamPort
@@ -54,6 +54,7 @@ class SipServer(StatelessServer):
     ) -> None:
         super().__init__(application, max_applications=1)  # type: ignore[no-untyped-call]
         self.counters = Counters()
+        self.load = Load()
         self.worker = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self.inbox = Inbox(self.resume_reading, self._close_flows)
         self.flows = Flows(self, self.worker)
@@ -207,6 +208,7 @@ class SipServer(StatelessServer):
             "worker": self.worker,
             "flows": self.flows.open_flows,
             "counters": self.counters,
+            "load": self.load,
         }
 
     # -- the sockets' side

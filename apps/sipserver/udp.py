@@ -16,6 +16,7 @@ from typing import Final
 from .addresses import from_socket_address, to_socket_address
 from .events import Datagram, Origin
 from .flows import Hub
+from .gauge import Gauge
 from .stun import binding_answer, is_stun
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class UdpPort:
         self._family: int = sock.family
         self._buffer = bytearray(MAX_DATAGRAM_BYTES)
         self._reading = False
+        self._gauge = Gauge(sock, hub.load)
         self._drain = self._drain_knowing_where if tell_local_address(sock) else self._drain_plainly
 
     def resume(self) -> None:
@@ -58,14 +60,15 @@ class UdpPort:
         self._sock.sendmsg([data], ancillary, 0, address)
 
     def _read_what_is_there(self) -> None:
-        batch = self._hub.inbox.open_batch
+        batch, room = self._hub.inbox.open_batch, self._hub.inbox.room
         before = len(batch)
         try:
-            self._drain(batch, self._hub.inbox.room)
+            self._drain(batch, room)
         except (BlockingIOError, InterruptedError):
             pass
         except OSError as error:
             self._receive_failed(error)
+        self._gauge.read(len(batch) - before, room)
         if len(batch) > before:
             self._hub.gained(len(batch) - before)
 

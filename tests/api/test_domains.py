@@ -29,6 +29,7 @@ def test_a_change_is_stored_as_the_page_stores_it_and_audited(api: APIClient, do
     sent = {
         "digest_order": "md5_first",
         "max_expires_s": 7200,
+        "expires_spread_percent": 25,
         "raise_brief": True,
         "edge_proxies": ["192.0.2.0/28", "2001:db8::1"],
         "service_routes": ["<sip:a.example.com;lr>", "<sip:b.example.com;lr>"],
@@ -50,6 +51,7 @@ def test_a_change_is_stored_as_the_page_stores_it_and_audited(api: APIClient, do
         ({"min_expires_s": 0}, "min_expires_s", "min_value"),
         ({"max_expires_s": 604_801}, "max_expires_s", "max_value"),
         ({"min_expires_s": 3601}, None, "invalid"),
+        ({"expires_spread_percent": 51}, "expires_spread_percent", "max_value"),
         ({"digest_order": "rot13"}, "digest_order", "invalid_choice"),
         ({"edge_proxies": ["everywhere"]}, "edge_proxies", "not_a_network"),
         ({"edge_proxies": "192.0.2.1"}, "edge_proxies", "not_a_list"),

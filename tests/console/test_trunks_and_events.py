@@ -10,10 +10,18 @@ from django.utils import timezone
 
 from apps.extensions.models import Domain, Peer, TrustedAddress
 from apps.extensions.services import NewPeer
-from apps.registrar.models import RegistrationEvent
+from apps.registrar.models import RegistrationEvent, WorkerHeartbeat
 
 pytestmark = pytest.mark.django_db
 Happen = Callable[..., RegistrationEvent]
+# What the form of the domain always sends.
+DOMAIN = {
+    "digest_order": "strongest_first",
+    "min_expires_s": 30,
+    "default_expires_s": 600,
+    "max_expires_s": 900,
+    "expires_spread_percent": 0,
+}
 
 
 def test_a_trunk_is_created_and_trusted_from_an_address(as_admin: Client, domain: Domain) -> None:
@@ -106,23 +114,31 @@ def test_a_deleted_peers_history_stays(as_admin: Client, ann: NewPeer, happen: H
 
 
 def test_settings_save_the_domain_or_say_what_is_wrong(as_admin: Client, domain: Domain) -> None:
-    sent = {"digest_order": "md5_first", "min_expires_s": 30, "default_expires_s": 600, "max_expires_s": 900}
+    sent = {**DOMAIN, "digest_order": "md5_first"}
     assert as_admin.post("/settings/domain/", sent).status_code == 302
     domain.refresh_from_db()
-    assert (domain.digest_order, domain.max_expires_s) == ("md5_first", 900)
+    assert (domain.digest_order, domain.max_expires_s, domain.expires_spread_percent) == ("md5_first", 900, 0)
     wrong = as_admin.post("/settings/domain/", {**sent, "min_expires_s": 1000})
     assert "must rise in that order" in wrong.content.decode()
+    too_wide = as_admin.post("/settings/domain/", {**sent, "expires_spread_percent": 51})
+    assert "less than or equal to 50" in too_wide.content.decode()
 
 
 def test_settings_explain_and_save_how_the_domain_registers(as_admin: Client, domain: Domain) -> None:
     page = as_admin.get("/settings/").content.decode()
-    for explained in ("423", "CSeq", "RFC 5626", "loopback", "where calls go", "told in every answer"):
+    for explained in (
+        "423",
+        "CSeq",
+        "RFC 5626",
+        "loopback",
+        "where calls go",
+        "told in every answer",
+        "come together again",
+    ):
         assert explained in page
     sent = {
+        **DOMAIN,
         "digest_order": "md5_only",
-        "min_expires_s": 30,
-        "default_expires_s": 600,
-        "max_expires_s": 900,
         "raise_brief": "on",
         "strict_cseq": "on",
         "any_contact": "on",
@@ -141,6 +157,24 @@ def test_settings_explain_and_save_how_the_domain_registers(as_admin: Client, do
     assert domain.service_routes == "<sip:p1.example.com;lr>\n<sip:p2.example.com;lr>"
 
 
+def test_settings_say_what_each_worker_turned_away(as_supervisor: Client, domain: Domain) -> None:
+    assert "No worker of the SIP server is running" in as_supervisor.get("/settings/").content.decode()
+    now = timezone.now()
+    WorkerHeartbeat.objects.create(
+        id="host:1:a",
+        bind="0.0.0.0:5060",
+        started_at=now - dt.timedelta(hours=2),
+        seen_at=now,
+        turned_away=4711,
+        overloaded_at=now - dt.timedelta(minutes=5),
+    )
+
+    page = as_supervisor.get("/settings/").content.decode()
+
+    for said in ("0.0.0.0:5060", "4711", "5 min ago"):
+        assert said in page
+
+
 @pytest.mark.parametrize(
     ("field", "typed", "problem"),
     [
@@ -155,7 +189,7 @@ def test_settings_explain_and_save_how_the_domain_registers(as_admin: Client, do
 def test_settings_say_what_is_no_network_or_route(
     field: str, typed: str, problem: str, as_admin: Client, domain: Domain
 ) -> None:
-    sent = {"digest_order": "md5_first", "min_expires_s": 30, "default_expires_s": 600, "max_expires_s": 900}
+    sent = {**DOMAIN, "digest_order": "md5_first"}
     page = as_admin.post("/settings/domain/", {**sent, field: typed}).content.decode()
     assert problem in page
     assert f'id="id_{field}_error"' in page

@@ -12,7 +12,7 @@ from apps.diagnosis.facts import BindingFacts, EventFacts, Facts
 from apps.registrar.bindings import Event, StoredBinding
 from apps.registrar.outcomes import END_EVENTS, EventKind
 from apps.registrar.site import Site
-from tests.registrar.registrations import ACCOUNT, Record, status
+from tests.registrar.registrations import ACCOUNT, DOMAIN, Record, status
 
 START: Final = dt.datetime(2026, 11, 23, tzinfo=dt.UTC)
 LOSS: Final = 0.01
@@ -36,10 +36,10 @@ class Habit:
     before_end_s: float = 0.0
     new_contact: bool = False
 
-    def gap_s(self, chance: Random) -> float:
+    def gap_s(self, chance: Random, granted_s: float) -> float:
         if self.before_end_s:
-            return self.granted_s - self.before_end_s - chance.uniform(0, 0.2)
-        return self.granted_s * chance.uniform(self.earliest, self.latest)
+            return granted_s - self.before_end_s - chance.uniform(0, 0.2)
+        return granted_s * chance.uniform(self.earliest, self.latest)
 
 
 def exchange(chance: Random) -> tuple[float | None, float | None]:
@@ -88,6 +88,7 @@ class Phone:
     restarts_s: float = float("inf")
     calls: int = 0
     contact_port: int = 5060
+    heard_granted_s: float = 0.0
     events: list[EventFacts] = field(default_factory=list)
     probings: dict[UUID, Probing] = field(default_factory=dict)
     activity: dict[str, object] = field(default_factory=dict)
@@ -96,6 +97,8 @@ class Phone:
         self.record.account = replace(
             ACCOUNT, min_expires_s=min(60, self.habit.granted_s), max_expires_s=self.habit.granted_s
         )
+        self.record.domain = replace(DOMAIN, expires_spread_percent=10)
+        self.heard_granted_s = self.habit.granted_s
         self.next_s = self.chance.uniform(0, MINUTE_S)
         self._plan_restart(0.0)
 
@@ -125,7 +128,7 @@ class Phone:
                 self.next_s = at_s + GIVEN_UP_S + self.chance.uniform(1, 5)
                 return
             at_s += answered
-        self.next_s = at_s + self.habit.gap_s(self.chance)
+        self.next_s = at_s + self.habit.gap_s(self.chance, self.heard_granted_s)
 
     def _arrive(self, at_s: float) -> None:
         self.record.now = moment(at_s)
@@ -135,6 +138,8 @@ class Phone:
             contact, headers=[f"User-Agent: {self.habit.user_agent}"], source=self.public
         )
         assert status(decision) == 200
+        granted_s = {one.contact: one.expires_s(self.record.now) for one in decision.bindings}
+        self.heard_granted_s = granted_s[contact[1:].partition(">")[0]]
         self._note(decision.events)
 
     def _note(self, events: Sequence[Event]) -> None:

@@ -49,6 +49,7 @@ DOMAIN: Final = DomainPolicy(
     min_expires_s=MIN_EXPIRES_S,
     default_expires_s=DEFAULT_EXPIRES_S,
     max_expires_s=MAX_EXPIRES_S,
+    expires_spread_percent=0,
     edge_proxies=(ip_network("192.0.2.0/24"),),
     service_routes=("<sip:edge.example.com;lr>",),
 )

@@ -52,7 +52,9 @@ class Registrar:
 
 @pytest.fixture
 def extension_1001(transactional_db: None, actor: Actor) -> NewPeer:
-    domain = Domain.objects.create(name="example.com", realm="example.com", min_expires_s=60)
+    domain = Domain.objects.create(
+        name="example.com", realm="example.com", min_expires_s=60, expires_spread_percent=0
+    )
     return extension_create(
         domain=domain, number="1001", display_name="Ann Lee", password=PASSWORD, actor=actor
     )

@@ -29,6 +29,7 @@ DOMAIN = DomainPolicy(
     60,
     3600,
     3600,
+    expires_spread_percent=0,
     edge_proxies=(ip_network("198.51.100.0/28"),),
 )
 ACCOUNT = Account(

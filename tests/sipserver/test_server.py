@@ -52,6 +52,7 @@ async def test_the_scope_names_the_socket(sock: socket.socket) -> None:
             "worker": server.worker,
             "flows": server.flows.open_flows,
             "counters": server.counters,
+            "load": server.load,
         }
     ]
 

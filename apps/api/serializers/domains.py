@@ -5,7 +5,7 @@ from typing import Any, Final
 from rest_framework import serializers
 
 from apps.api.serializers.strict import StrictSerializer
-from apps.extensions.models import DigestOrder, Domain
+from apps.extensions.models import MOST_SPREAD_PERCENT, DigestOrder, Domain
 
 LONGEST_EXPIRES_S: Final = 604_800
 MOST_LINES: Final = 32
@@ -28,6 +28,9 @@ class DomainSerializer(serializers.Serializer[Domain]):
     min_expires_s = serializers.IntegerField()
     default_expires_s = serializers.IntegerField(help_text="When the phone does not say.")
     max_expires_s = serializers.IntegerField()
+    expires_spread_percent = serializers.IntegerField(
+        help_text="A registration ends up to so much earlier, each phone at its own part of it."
+    )
     raise_brief = serializers.BooleanField(help_text="Raise too short a registration in place of a 423.")
     strict_cseq = serializers.BooleanField(help_text="Refuse a repeated CSeq.")
     outbound = serializers.BooleanField(help_text="Several flows per phone (RFC 5626).")
@@ -44,6 +47,9 @@ class DomainChange(StrictSerializer):
     min_expires_s = serializers.IntegerField(required=False, min_value=1, max_value=LONGEST_EXPIRES_S)
     default_expires_s = serializers.IntegerField(required=False, min_value=1, max_value=LONGEST_EXPIRES_S)
     max_expires_s = serializers.IntegerField(required=False, min_value=1, max_value=LONGEST_EXPIRES_S)
+    expires_spread_percent = serializers.IntegerField(
+        required=False, min_value=0, max_value=MOST_SPREAD_PERCENT
+    )
     raise_brief = serializers.BooleanField(required=False)
     strict_cseq = serializers.BooleanField(required=False)
     outbound = serializers.BooleanField(required=False)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from apps.registrar.answers import plain_contact_value
 from apps.registrar.authentication import NONCE_LIFETIME_S, new_nonce, nonce_is_ageing
 from apps.registrar.bindings import StoredBinding
-from apps.registrar.changes import granted_s, requested_s
+from apps.registrar.changes import SHORTENED_BY, Limits, limits_of, requested_s
 from apps.registrar.decisions import Refused, Registration
 from apps.registrar.renewals.reading import Renewal
 from apps.registrar.rhythm import Rhythm
@@ -35,6 +35,7 @@ class StoredRenewable(NamedTuple):
     max_expires_s: int | None
     nc: int | None
     binding_id: str
+    binding_key: str
     contact: str
     q: int | None
     instance_id: str | None
@@ -76,10 +77,11 @@ def renewed(
     if state is not NonceState.FRESH or not verify(renewal.credentials, ha1, "REGISTER"):
         return None
     try:
-        granted = granted_s(renewal.domain, known.min_expires_s, known.max_expires_s, renewal.asked_s)
+        limits = Limits(renewal.domain, known.min_expires_s, known.max_expires_s)
+        granted = _granted_s(limits, renewal, known.binding_key)
     except Refused:
         return None
-    if granted < known.left_s:
+    if granted < known.left_s - SHORTENED_BY.total_seconds():
         return None
     rhythm = Rhythm(known.renewal_gap_s, known.renewal_dev_s).after(
         known.refreshed_ago_s, old_granted_s=known.refreshed_ago_s + known.left_s, granted_s=granted
@@ -88,6 +90,11 @@ def renewed(
     contacts = [_contact_of(row, granted if row is known else ceil(row.left_s)) for row in in_order]
     answer = ok_text(renewal, contacts, now_s, nonce_key)
     return Renewed(renewal, known, granted, rhythm, rhythm.late_s(granted), answer)
+
+
+def _granted_s(limits: Limits, renewal: Renewal, binding_key: str) -> int:
+    """Raises Refused."""
+    return limits.granted_s(renewal.asked_s, renewal.aor, binding_key, renewal.call_id, renewal.cseq)
 
 
 def _contact_of(row: StoredRenewable | StoredBinding, left_s: int) -> str:
@@ -138,12 +145,7 @@ def key_to_keep(
     if renewal is None or own.path or not _says_the_same(renewal, registration.request):
         return None
     try:
-        granted = granted_s(
-            renewal.domain,
-            registration.account.min_expires_s,
-            registration.account.max_expires_s,
-            renewal.asked_s,
-        )
+        granted = _granted_s(limits_of(registration), renewal, own.binding_key)
     except Refused:
         return None
     now = registration.now

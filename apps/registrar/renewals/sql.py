@@ -9,7 +9,7 @@ from typing import Final
 READ: Final = """
 SELECT to_json(statement_timestamp()) #>> '{}', json_agg(json_build_array(
     r.n, b.renewal_key = r.key, d.version, c.id, c.ha1, p.id, p.min_expires_s, p.max_expires_s, u.nc,
-    b.binding_id, b.contact, b.q, b.instance_id, b.reg_id, b.pub_gruu IS NOT NULL, b.cseq,
+    b.binding_id, b.binding_key, b.contact, b.q, b.instance_id, b.reg_id, b.pub_gruu IS NOT NULL, b.cseq,
     extract(epoch FROM b.registered_at)::float8, extract(epoch FROM statement_timestamp() - b.refreshed_at)::float8,
     extract(epoch FROM b.expires_at - statement_timestamp())::float8, b.renewal_gap_s, b.renewal_dev_s,
     extract(epoch FROM b.late_at - statement_timestamp())::float8))::text
@@ -48,6 +48,7 @@ WITH r AS MATERIALIZED (
     UPDATE registrar_binding AS b SET
         cseq = r.cseq, refreshed_at = %(now)s::timestamptz,
         expires_at = %(now)s::timestamptz + r.granted_s * interval '1 second',
+        due_at = least(b.due_at, %(now)s::timestamptz + r.granted_s * interval '1 second'),
         refresh_count = b.refresh_count + 1, renewal_gap_s = r.gap_s, renewal_dev_s = r.dev_s,
         late_at = %(now)s::timestamptz + r.late_s * interval '1 second'
     FROM r

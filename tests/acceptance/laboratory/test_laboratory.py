@@ -43,7 +43,11 @@ async def test_each_situation_gets_its_verdict() -> None:
 def _domain() -> Domain:
     source_block(network="127.230.0.0/16", note="laboratory", actor=ACTOR, wide_confirmed=True)
     return Domain.objects.create(
-        name="example.com", realm="example.com", min_expires_s=1, default_expires_s=60
+        name="example.com",
+        realm="example.com",
+        min_expires_s=1,
+        default_expires_s=60,
+        expires_spread_percent=0,
     )
 
 

@@ -9,18 +9,18 @@ from django.test import Client
 
 from apps.accounts.models import Role, User
 from apps.extensions.models import Peer
-from apps.live import consumers
+from apps.live import consumers, hub
 from apps.registrar.models import Binding
 from tests.live.conftest import in_database, notify, open_page, signed_in, socket_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SIGNED_OUT = consumers.SIGNED_OUT
+SIGNED_OUT = hub.SIGNED_OUT
 
 
 @pytest.fixture
 def quick_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumers, "PING_S", 0.2)
-    monkeypatch.setattr(consumers, "TICK_S", 0.1)
+    monkeypatch.setattr(hub, "PING_S", 0.2)
+    monkeypatch.setattr(hub, "TICK_S", 0.1)
 
 
 async def test_f42_without_a_session_the_socket_is_refused(client: Client) -> None:
@@ -154,9 +154,9 @@ async def test_f41_a_page_that_reads_nothing_gets_one_update_then_the_newest_sta
 async def test_f41_a_page_that_never_reads_is_closed(
     admin: User, peer: Peer, quick_checks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "STUCK_S", 0.3)
+    monkeypatch.setattr(hub, "STUCK_S", 0.3)
     client = await in_database(lambda: signed_in(admin))
     async with open_page(client, {str(peer.pk): "00000000"}) as page:
         while (event := await page.socket.receive_output(timeout=5))["type"] == "websocket.send":
             pass
-    assert event["code"] == consumers.STUCK
+    assert event["code"] == hub.STUCK

@@ -32,6 +32,8 @@ ROWS_A_ROUND: Final = 200
 # Rows are read at most half of the time, lists a fifth of it, however big the directory is.
 ROWS_REST, LISTS_REST = 1.0, 4.0
 SHORTEST_LISTS_REST_S: Final = 0.3
+# What is said within it is judged together.
+JUDGE_REST_S: Final = 0.05
 # A channel layer forgets a member after a day.
 REJOIN_S: Final = 3600.0
 
@@ -72,7 +74,7 @@ class Hub:
     def _works(self) -> Iterable[Any]:
         yield self._relay()
         yield self._tick()
-        yield self._repeat(self._said, self._judge, 0.0, 0.0)
+        yield self._repeat(self._said, self._judge, 0.0, JUDGE_REST_S)
         yield self._repeat(self._rows_due, self._push_rows, ROWS_REST, 0.0)
         yield self._repeat(self._counters_due, self._push_counters, LISTS_REST, SHORTEST_LISTS_REST_S)
         yield self._repeat(self._pages_due, self._push_page, LISTS_REST, SHORTEST_LISTS_REST_S)

@@ -43,8 +43,7 @@ WATCH: Final = """(number) => {
   });
 }"""
 
-FILL: Final = """
-import sys
+PEERS: Final = """
 from datetime import timedelta
 from django.utils import timezone
 from apps.extensions.models import Credential, Domain, Extension, Peer
@@ -59,6 +58,8 @@ peers = Peer.objects.bulk_create(
 Credential.objects.bulk_create(
     new_credential(domain=domain, peer_id=peer.pk, username=peer.name, password=PASSWORD) for peer in peers
 )
+"""
+BINDINGS: Final = """
 now = timezone.now()
 PeerActivity.objects.bulk_create(
     PeerActivity(peer=peer, registered_at=now, heard_at=now, received_addr="127.0.0.1") for peer in peers
@@ -75,9 +76,13 @@ Binding.objects.bulk_create(
 """
 
 
+def filled(script: str, phones: int) -> str:
+    return script.replace("PHONES", str(phones)).replace("PASSWORD", repr(PASSWORD))
+
+
 @contextmanager
-def product(phones: int) -> Iterator[tuple[str, tuple[str, int], str, str]]:
-    """(URL, SIP address, domain, admin's password)."""
+def product(script: str) -> Iterator[tuple[str, tuple[str, int], str, str]]:
+    """(URL, SIP address, domain, admin's password) of a product in which the script was run."""
     with product_data_dir() as data_dir:
         web, sip = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_DGRAM)
         given = {
@@ -92,7 +97,6 @@ def product(phones: int) -> Iterator[tuple[str, tuple[str, int], str, str]]:
             try:
                 while "Stop " not in output.read_text():
                     time.sleep(0.2)
-                script = FILL.replace("PHONES", str(phones)).replace("PASSWORD", repr(PASSWORD))
                 command = [sys.executable, "manage.py", "shell", "-v0", "-c", script]
                 subprocess.run(command, cwd=PROJECT_DIR, env=environ, check=True)
                 password = re.search(r"Password +(\S+)", output.read_text())
@@ -148,7 +152,7 @@ async def measure(page: Page, server: tuple[str, int], domain: str, times: int) 
 
 
 async def run(phones: int, times: int) -> None:
-    with product(phones) as (url, server, domain, password):
+    with product(filled(PEERS + BINDINGS, phones)) as (url, server, domain, password):
         async with async_playwright() as playwright:
             chromium = shutil.which("chromium")
             arguments = ["--no-sandbox"] if os.geteuid() == 0 else []

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import pytest
-from django.conf import LazySettings
+from django.conf import LazySettings, settings
 from django.db import OperationalError, connection, transaction
 from django.db.backends.postgresql.operations import DatabaseOperations
 from psycopg.errors import LockNotAvailable
@@ -45,7 +46,11 @@ def _flush(operations: DatabaseOperations, statements: Iterable[str]) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Async tests leave connections in threads that are gone; the test database could not be dropped."""
+    """What connects directly gets the test database, too. Async tests leave connections in threads that are gone; the
+    test database could not be dropped."""
+    settings.DATABASE_DIRECT_URL = (
+        urlsplit(settings.DATABASE_URL)._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
+    )
     yield
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(

@@ -31,9 +31,10 @@ STUCK_S: Final = 30.0
 ROWS_A_ROUND: Final = 200
 # Rows are read at most half of the time, lists a fifth of it, however big the directory is.
 ROWS_REST, LISTS_REST = 1.0, 4.0
-SHORTEST_LISTS_REST_S: Final = 0.3
+# Counters go to everybody: a message each, so not with every change.
+SHORTEST_LISTS_REST_S: Final = 1.0
 # What is said within it is judged together.
-JUDGE_REST_S: Final = 0.05
+JUDGE_REST_S: Final = 0.1
 # A channel layer forgets a member after a day.
 REJOIN_S: Final = 3600.0
 

@@ -75,7 +75,7 @@ class RegistrarConsumer(AsyncConsumer):
         queue = NotifyQueue(notify_key(settings.SECRET_KEY), uuid4)
         delay_s = 0.1
         while True:
-            self.store = Store(settings.DATABASE_URL, queue, Ha1Keys(settings.CREDENTIAL_KEYS))
+            self.store = Store(settings.DATABASE_DIRECT_URL, queue, Ha1Keys(settings.CREDENTIAL_KEYS))
             kept = timedelta(days=settings.LEDGER_DAYS)
             self.tasks = WorkerTasks(self.store, scope["worker"], bind, name, scope["flows"], kept)
             try:

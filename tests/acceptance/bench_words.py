@@ -18,10 +18,10 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from playwright.async_api import Page, async_playwright
 
@@ -80,15 +80,24 @@ def filled(script: str, phones: int) -> str:
     return script.replace("PHONES", str(phones)).replace("PASSWORD", repr(PASSWORD))
 
 
+class Started(NamedTuple):
+    url: str
+    sip: tuple[str, int]
+    domain: str
+    password: str
+    environ: dict[str, str]
+
+
 @contextmanager
-def product(script: str) -> Iterator[tuple[str, tuple[str, int], str, str]]:
-    """(URL, SIP address, domain, admin's password) of a product in which the script was run."""
+def product(script: str, more: Mapping[str, str] | None = None) -> Iterator[Started]:
+    """A product, with `more` in its environment, in which the script was run."""
     with product_data_dir() as data_dir:
         web, sip = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_DGRAM)
         given = {
             "REGISTRAR_HTTP": f"127.0.0.1:{web}",
             "REGISTRAR_SIP": f"127.0.0.1:{sip}",
             "REGISTRAR_DOMAIN": "example.com",
+            **(more or {}),
         }
         environ = product_environment(data_dir, given)
         output = data_dir / "output.txt"
@@ -96,12 +105,15 @@ def product(script: str) -> Iterator[tuple[str, tuple[str, int], str, str]]:
             process = subprocess.Popen(["./run"], cwd=PROJECT_DIR, env=environ, stdout=file, stderr=file)
             try:
                 while "Stop " not in output.read_text():
+                    assert process.poll() is None, output.read_text()
                     time.sleep(0.2)
                 command = [sys.executable, "manage.py", "shell", "-v0", "-c", script]
                 subprocess.run(command, cwd=PROJECT_DIR, env=environ, check=True)
                 password = re.search(r"Password +(\S+)", output.read_text())
                 assert password
-                yield f"http://127.0.0.1:{web}", ("127.0.0.1", sip), "example.com", password[1]
+                yield Started(
+                    f"http://127.0.0.1:{web}", ("127.0.0.1", sip), "example.com", password[1], environ
+                )
             finally:
                 process.terminate()
                 process.wait(20)
@@ -152,15 +164,15 @@ async def measure(page: Page, server: tuple[str, int], domain: str, times: int) 
 
 
 async def run(phones: int, times: int) -> None:
-    with product(filled(PEERS + BINDINGS, phones)) as (url, server, domain, password):
+    with product(filled(PEERS + BINDINGS, phones)) as started:
         async with async_playwright() as playwright:
             chromium = shutil.which("chromium")
             arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
             browser = await playwright.chromium.launch(executable_path=chromium, args=arguments)
             page = await browser.new_page()
-            await open_page(page, url, password)
-            await measure(page, server, domain, SHOWN * 2)
-            found = sorted(await measure(page, server, domain, times))
+            await open_page(page, started.url, started.password)
+            await measure(page, started.sip, started.domain, SHOWN * 2)
+            found = sorted(await measure(page, started.sip, started.domain, times))
             await browser.close()
     p99 = found[max(0, round(len(found) * 0.99) - 1)]
     print(f"{phones} phones, {len(found)} changes: median {statistics.median(found):.0f} ms, ", end="")

@@ -235,16 +235,16 @@ class Bench:
 
 async def run(phones: int, rounds: int, seconds: float, sessions_file: Path) -> None:
     script = filled(PEERS, phones) + SESSIONS.replace("SESSIONS_FILE", str(sessions_file))
-    with product(script) as (url, server, _, _):
+    with product(script) as started:
         sessions = sessions_file.read_text().split()  # noqa: ASYNC240 - nothing else goes on
         numbers = [str(100_000 + index) for index in range(phones)]
         ours, theirs = multiprocessing.Pipe()
-        load = multiprocessing.Process(target=bench_phones.main, args=(server, numbers, theirs))
+        load = multiprocessing.Process(target=bench_phones.main, args=(started.sip, numbers, theirs))
         load.start()
-        started = time.monotonic()
+        since = time.monotonic()
         assert await asyncio.to_thread(ours.recv) == "ready"
-        print(f"{phones} phones registered in {time.monotonic() - started:.0f} s", flush=True)
-        bench = Bench(url, sessions, ours, phones)
+        print(f"{phones} phones registered in {time.monotonic() - since:.0f} s", flush=True)
+        bench = Bench(started.url, sessions, ours, phones)
         async with async_playwright() as playwright:
             arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
             browser = await playwright.chromium.launch(

@@ -37,7 +37,7 @@ class Line(asyncio.DatagramProtocol):
                 future.set_result(reply)
 
     async def request(self, phone: Phone, data: bytes) -> Reply:
-        future = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self.waiting[f"{phone.call_id} {phone.cseq} REGISTER"] = future
         for _ in range(20):
             self.transport.sendto(data)

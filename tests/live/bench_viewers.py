@@ -44,8 +44,9 @@ class ShownPage:
 
 def read_pages(url: str, session: str, count: int) -> list[ShownPage]:
     """The first pages in the order of extensions."""
-    pages, address = [], f"{url}/?sort=extension"
-    for _ in range(count):
+    pages: list[ShownPage] = []
+    address = f"{url}/?sort=extension"
+    while len(pages) < count:
         request = urllib.request.Request(address, headers={"Cookie": f"sessionid={session}"})
         with urllib.request.urlopen(request, timeout=30) as answer:
             html = answer.read().decode()
@@ -55,7 +56,7 @@ def read_pages(url: str, session: str, count: int) -> list[ShownPage]:
         shown |= {"start": int(start), "size": int(size)}
         versions = {peer: version for peer, version, _ in rows}
         pages.append(ShownPage(versions, {peer: number for peer, _, number in rows}, shown, address))
-        address = f"{url}/{unescape(NEXT.findall(html)[0])}"
+        address = f"{url}/{unescape(''.join(NEXT.findall(html)))}"
     return pages
 
 

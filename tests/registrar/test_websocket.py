@@ -12,7 +12,7 @@ from apps.registrar import websocket
 from apps.registrar.models import Binding, RegistrationEvent, WorkerHeartbeat
 from apps.registrar.selectors import sip_worker_is_well
 from apps.registrar.websocket import client_address, transport_of, websocket_registrar
-from tests.registrar.conftest import PASSWORD, url_of_test_database
+from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone, Reply, read_reply
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,9 +32,8 @@ def socket_of(
 
 
 @pytest.fixture
-async def socket(extension_1001: NewPeer, settings: LazySettings) -> AsyncIterator[WebsocketCommunicator]:
+async def socket(extension_1001: NewPeer) -> AsyncIterator[WebsocketCommunicator]:
     """A connection that is open; the registrar behind it ends with the test."""
-    settings.DATABASE_URL = url_of_test_database()
     opened = socket_of()
     assert await opened.connect() == (True, "sip")
     yield opened

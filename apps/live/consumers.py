@@ -17,8 +17,8 @@ from apps.live.hub import DATABASE_TROUBLE, SIGNED_OUT, hub
 from apps.live.messages import LONGEST_MESSAGE, parse_message
 from apps.live.viewer import Viewer
 
-INVALID: Final = 1003
-TOO_BIG: Final = 1009
+INVALID: Final = 4003
+TOO_BIG: Final = 4009
 SESSION_KEY: Final = re.compile("[a-z0-9]{8,40}", re.ASCII)
 
 

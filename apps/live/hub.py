@@ -38,10 +38,11 @@ JUDGE_REST_S: Final = 0.1
 # A channel layer forgets a member after a day.
 REJOIN_S: Final = 3600.0
 
+# Autobahn, below Daphne, sends an application 1000 and 3000 to 4999 alone: with another code nothing is closed.
 SIGNED_OUT: Final = 4401
-TOO_MANY: Final = 1008
-FAILED: Final = 1011
-STUCK: Final = 1013
+TOO_MANY: Final = 4008
+FAILED: Final = 4011
+STUCK: Final = 4013
 
 DATABASE_TROUBLE: Final = (DatabaseError, psycopg.Error, OSError)
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from daphne.ws_protocol import WebSocketProtocol
 from django.test import Client
 
 from apps.accounts.models import Role, User
@@ -83,6 +84,16 @@ async def test_f42_each_message_is_checked(admin: User, peer: Peer) -> None:
         while (event := await page.socket.receive_output(timeout=5))["type"] == "websocket.send":
             pass
     assert event["code"] == SIGNED_OUT
+
+
+@pytest.mark.parametrize(
+    "code",
+    [hub.SIGNED_OUT, hub.TOO_MANY, hub.FAILED, hub.STUCK, consumers.INVALID, consumers.TOO_BIG],
+)
+def test_the_web_server_closes_with_each_of_our_codes(code: int) -> None:
+    protocol = WebSocketProtocol()
+    protocol.state = WebSocketProtocol.STATE_CLOSED  # the code is looked at all the same
+    protocol.serverClose(code)
 
 
 WRONG = [

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from channels.testing import WebsocketCommunicator
+from daphne.ws_protocol import WebSocketProtocol
 from django.conf import LazySettings
 
 from apps.extensions.services import NewPeer
@@ -112,7 +113,14 @@ async def test_c109_a_double_crlf_is_answered(socket: WebsocketCommunicator) -> 
 
 async def test_a_frame_over_the_limit_closes_the_connection(socket: WebsocketCommunicator) -> None:
     await socket.send_to(bytes_data=b"x" * 65_536)
-    assert await socket.receive_output(timeout=5) == {"type": "websocket.close", "code": 1009}
+    assert await socket.receive_output(timeout=5) == {"type": "websocket.close", "code": websocket.TOO_BIG}
+
+
+@pytest.mark.parametrize("name", ["GOING_AWAY", "TOO_BIG", "TOO_MANY", "TOO_SLOW"])
+def test_the_web_server_closes_with_each_of_our_codes(name: str) -> None:
+    protocol = WebSocketProtocol()
+    protocol.state = WebSocketProtocol.STATE_CLOSED  # the code is looked at all the same
+    protocol.serverClose(getattr(websocket, name))
 
 
 async def test_a_flood_closes_the_connection(

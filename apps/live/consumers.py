@@ -35,12 +35,13 @@ async def registrations_page(
     await send({"type": "websocket.accept", "subprotocol": None, "headers": []})
     viewer = Viewer(session_key, role)
     hub().join(viewer)
-    pump = asyncio.create_task(_pump(viewer, send), name="registrations page")
     try:
-        while (event := await receive())["type"] == "websocket.receive":
-            _hear(viewer, event)
+        async with asyncio.TaskGroup() as tasks:
+            pump = tasks.create_task(_pump(viewer, send), name="registrations page")
+            while (event := await receive())["type"] == "websocket.receive":
+                _hear(viewer, event)
+            pump.cancel()
     finally:
-        pump.cancel()
         await hub().leave(viewer)
 
 

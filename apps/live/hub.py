@@ -5,6 +5,7 @@ moment do not grow with the viewers but by the bytes sent: one query says who ma
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import time
@@ -37,6 +38,7 @@ SHORTEST_LISTS_REST_S: Final = 1.0
 JUDGE_REST_S: Final = 0.1
 # A channel layer forgets a member after a day.
 REJOIN_S: Final = 3600.0
+LAYER_REST_S: Final = 1.0
 
 # Autobahn, below Daphne, sends an application 1000 and 3000 to 4999 alone: with another code nothing is closed.
 SIGNED_OUT: Final = 4401
@@ -57,7 +59,7 @@ class Hub:
         self._viewers: set[Viewer] = set()
         self._watching: defaultdict[UUID, set[Viewer]] = defaultdict(set)
         self._tasks: list[asyncio.Task[None]] = []
-        self._said, self._rows_due = asyncio.Event(), asyncio.Event()
+        self._tick_due, self._said, self._rows_due = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._counters_due, self._pages_due = asyncio.Event(), asyncio.Event()
         self._judge_all = False
         self._counters = ""
@@ -69,13 +71,14 @@ class Hub:
         self._viewers.add(viewer)
         if not self._tasks:
             self._counters, self._pages, self._pinged_at = "", {}, time.monotonic()
+            self._tick_due.set()
             self._tasks = [asyncio.create_task(work, name=work.__name__) for work in self._works()]
         if change_listener().is_listening:
             self._ping([viewer])
 
     def _works(self) -> Iterable[Any]:
         yield self._relay()
-        yield self._tick()
+        yield self._repeat(self._tick_due, self._tick, 0.0, TICK_S)
         yield self._repeat(self._said, self._judge, 0.0, JUDGE_REST_S)
         yield self._repeat(self._rows_due, self._push_rows, ROWS_REST, 0.0)
         yield self._repeat(self._counters_due, self._push_counters, LISTS_REST, SHORTEST_LISTS_REST_S)
@@ -113,25 +116,28 @@ class Hub:
         layer = get_channel_layer()
         assert layer is not None
         channel = await layer.new_channel()
+        change_listener().join()
         try:
-            await layer.group_add(GROUP, channel)
-            change_listener().join()
             while True:
-                await self._hear_changes(layer, channel)
+                try:
+                    await self._hear_changes(layer, channel)
+                except Exception:  # the layer's own: a Redis that is away
+                    logger.exception("live pages hear of no changes, again in %.0f s", LAYER_REST_S)
+                    await asyncio.sleep(LAYER_REST_S)
         finally:
-            await layer.group_discard(GROUP, channel)
             await change_listener().leave()
+            await layer.group_discard(GROUP, channel)
 
     async def _hear_changes(self, layer: Any, channel: str) -> None:
-        try:
+        await layer.group_add(GROUP, channel)
+        self.changed(None)  # what was told before is lost
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(REJOIN_S):
-                peer_ids = (await layer.receive(channel))["peer_ids"]
-        except TimeoutError:
-            await layer.group_add(GROUP, channel)
-            peer_ids = None
-        if peer_ids is None:
-            self._ping(self._viewers)
-        self.changed(None if peer_ids is None else [UUID(hex=peer_id) for peer_id in peer_ids])
+                while True:
+                    peer_ids = (await layer.receive(channel))["peer_ids"]
+                    if peer_ids is None:
+                        self._ping(self._viewers)
+                    self.changed(None if peer_ids is None else [UUID(hex=peer_id) for peer_id in peer_ids])
 
     async def _repeat(
         self, due: asyncio.Event, work: Callable[[], Awaitable[None]], rest: float, shortest_rest_s: float
@@ -157,18 +163,18 @@ class Hub:
             viewer.close(FAILED)
 
     async def _tick(self) -> None:
-        while True:
-            now = time.monotonic()
-            for viewer in self._viewers:
-                if viewer.unseen_since is not None and now - viewer.unseen_since > STUCK_S:
-                    viewer.close(STUCK)
-            if now - self._pinged_at >= PING_S:
-                self._pinged_at = now
-                self._ping(self._viewers)
-            self._judge_all = True
-            self._said.set()
-            self._reconcile()
-            await asyncio.sleep(TICK_S)
+        """What is due by time alone."""
+        self._tick_due.set()
+        now = time.monotonic()
+        for viewer in self._viewers:
+            if viewer.unseen_since is not None and now - viewer.unseen_since > STUCK_S:
+                viewer.close(STUCK)
+        if now - self._pinged_at >= PING_S:
+            self._pinged_at = now
+            self._ping(self._viewers)
+        self._judge_all = True
+        self._said.set()
+        self._reconcile()
 
     def _reconcile(self) -> None:
         self._ticks += 1

@@ -30,8 +30,10 @@ from contextlib import asynccontextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import psycopg
 from playwright.async_api import Browser, Page, async_playwright
 
+from registrar_admin.embedded_postgres import embedded_database_url
 from tests.acceptance.bench_words import PEERS, filled, product
 from tests.live import bench_phones
 from tests.live.bench_phones import EXPIRES_S, Record
@@ -67,9 +69,10 @@ TICKS_A_SECOND = os.sysconf("SC_CLK_TCK")
 
 
 class Web:
-    """The web process, as /proc shows it."""
+    """The web process as /proc shows it, and the transactions of its database."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, database_url: str) -> None:
+        self.database = psycopg.connect(database_url, autocommit=True)
         port = url.rpartition(":")[2].encode()
         self.folder = next(
             entry
@@ -83,6 +86,13 @@ class Web:
     def cpu_s(self) -> float:
         fields = (self.folder / "stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS_A_SECOND
+
+    def transactions(self) -> int:
+        """Of all processes, but for what PostgreSQL has not counted yet."""
+        query = "SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()"
+        row = self.database.execute(query).fetchone()
+        assert row
+        return int(row[0])
 
     def open_files(self) -> int:
         return len(list((self.folder / "fd").iterdir()))
@@ -120,10 +130,12 @@ def delays(records: Iterable[Record], seen: Seen, page: ShownPage) -> list[float
 
 
 class Bench:
-    def __init__(self, url: str, sessions: list[str], orders: Connection, phones: int) -> None:
+    def __init__(
+        self, url: str, database_url: str, sessions: list[str], orders: Connection, phones: int
+    ) -> None:
         self.url, self.sessions, self.orders = url, sessions, orders
         self.rate = phones / EXPIRES_S * 1.1
-        self.web = Web(url)
+        self.web = Web(url, database_url)
 
     async def traffic(self, seconds: float, changing: list[str]) -> tuple[list[Record], list[Record]]:
         self.orders.send((self.rate, seconds, changing, CHANGES_A_SECOND))
@@ -155,8 +167,11 @@ class Bench:
             real = [await self._chromium(browser, viewer.page) for viewer in viewers[:CHROMIUMS]]
             shown = [number for viewer in viewers[:PAGES] for number in viewer.page.numbers.values()]
             cpu, octets = self.web.cpu_s(), sum(viewer.octets for viewer in viewers)
+            messages, done = sum(viewer.messages for viewer in viewers), self.web.transactions()
             refreshes, changes = await self.traffic(seconds, shown[::7])
             cpu, octets = self.web.cpu_s() - cpu, sum(viewer.octets for viewer in viewers) - octets
+            messages = sum(viewer.messages for viewer in viewers) - messages
+            done = self.web.transactions() - done
             await asyncio.sleep(5)
             records = changes + refreshes
             in_dom = []
@@ -170,7 +185,8 @@ class Bench:
         line("REGISTER", [(answered - sent) * 1000 for _, sent, answered in refreshes])
         print(
             f"  web process: {cpu / seconds * 100:.0f} % of one core, {self.web.memory_mb():.0f} MB; "
-            f"{octets / seconds / 1024:.0f} kB/s sent",
+            f"{messages / seconds:.0f} messages/s, {octets / seconds / 1024:.0f} kB/s sent; "
+            f"{done / seconds:.0f} transactions/s, those of the phones with them",
             flush=True,
         )
 
@@ -243,8 +259,10 @@ async def run(phones: int, rounds: int, seconds: float, sessions_file: Path) -> 
         load.start()
         since = time.monotonic()
         assert await asyncio.to_thread(ours.recv) == "ready"
-        print(f"{phones} phones registered in {time.monotonic() - since:.0f} s", flush=True)
-        bench = Bench(started.url, sessions, ours, phones)
+        took, load_now = time.monotonic() - since, os.getloadavg()[0]
+        print(f"{phones} phones registered in {took:.0f} s; load of the machine {load_now:.1f}", flush=True)
+        database_url = embedded_database_url(Path(started.environ["REGISTRAR_DATA_DIR"]))
+        bench = Bench(started.url, database_url, sessions, ours, phones)
         async with async_playwright() as playwright:
             arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
             browser = await playwright.chromium.launch(
@@ -253,7 +271,8 @@ async def run(phones: int, rounds: int, seconds: float, sessions_file: Path) -> 
             await bench.latency(50, seconds, browser)
             await bench.latency(200, seconds, browser)
             await browser.close()
-        await bench.workers(rounds, seconds / 2)
+        if rounds:
+            await bench.workers(rounds, seconds / 2)
         ours.send(None)
         load.join(10)
 

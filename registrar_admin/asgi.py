@@ -6,9 +6,9 @@ Must not hold logic: each protocol's application lives in its own room.
 import os
 
 import django
-from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
+from channels.sessions import CookieMiddleware
 from django.core.asgi import get_asgi_application
 from django.urls import path, re_path
 
@@ -21,8 +21,8 @@ from apps.registrar.websocket import SipConsumer  # noqa: E402
 
 phones = path("sip", SipConsumer.as_asgi())  # type: ignore[arg-type]  # django-stubs know views only
 pages_router = URLRouter(websocket_urlpatterns)
-# Cookies and sessions are for people; the look-ahead leaves the whole path to the inner router.
-pages = re_path(r"^(?=ws/)", AuthMiddlewareStack(pages_router))  # type: ignore[arg-type]
+# Cookies are for people, and the door looks at the session; the look-ahead leaves the path to the inner router.
+pages = re_path(r"^(?=ws/)", CookieMiddleware(pages_router))
 
 application = ProtocolTypeRouter(
     {

@@ -44,6 +44,7 @@ class ConfigError(ValueError):
 class Config:
     data_dir: Path
     database_url: str
+    database_direct_url: str
     database_is_embedded: bool
     http_host: str
     http_port: int
@@ -63,6 +64,11 @@ class Config:
     credential_keys: tuple[bytes, ...]
     redis_url: str | None
     debug: bool = False
+
+    @property
+    def database_is_pooled(self) -> bool:
+        """Whether a session's state may be lost between two transactions at `database_url`."""
+        return self.database_url != self.database_direct_url
 
     @property
     def http_url(self) -> str:
@@ -100,9 +106,11 @@ def load_config(environ: Mapping[str, str]) -> Config:
     http_host, http_port = _address(given, "REGISTRAR_HTTP", "127.0.0.1:8000", host_names=True)
     sip_host, sip_port = _address(given, "REGISTRAR_SIP", "0.0.0.0:5060", host_names=False)
     tls_certificate, tls_key = _certificate(given)
+    database_url = _checked(given, "DATABASE_URL", _database_url) or embedded_database_url(data_dir)
     return Config(
         data_dir=data_dir,
-        database_url=_checked(given, "DATABASE_URL", _database_url) or embedded_database_url(data_dir),
+        database_url=database_url,
+        database_direct_url=_direct_url(given) or database_url,
         database_is_embedded="DATABASE_URL" not in given,
         http_host=http_host,
         http_port=http_port,
@@ -268,18 +276,25 @@ def _is_host_name(text: str) -> bool:
     return not re.fullmatch(r"[0-9.]+", text)  # 10.0.0.300 is a mistyped address, not a name
 
 
-def _database_url(text: str) -> str:
+def _direct_url(given: Mapping[str, str]) -> str | None:
+    name = "DATABASE_DIRECT_URL"
+    if name in given and "DATABASE_URL" not in given:
+        raise ConfigError(f"{name} is set without DATABASE_URL; expected both, or neither")
+    return _database_url(given[name], name) if name in given else None
+
+
+def _database_url(text: str, name: str = "DATABASE_URL") -> str:
     expected = (
         "expected postgresql://user:password@host:port/name (the value is not shown: it may hold a password)"
     )
     if not text.startswith(("postgresql://", "postgres://")):
-        raise ConfigError(f"DATABASE_URL is wrong; {expected}")
+        raise ConfigError(f"{name} is wrong; {expected}")
     try:
         parts = conninfo_to_dict(text)
     except psycopg.ProgrammingError:
-        raise ConfigError(f"DATABASE_URL cannot be read; {expected}") from None
+        raise ConfigError(f"{name} cannot be read; {expected}") from None
     if not parts.get("dbname"):
-        raise ConfigError(f"DATABASE_URL names no database; {expected}")
+        raise ConfigError(f"{name} names no database; {expected}")
     return text
 
 

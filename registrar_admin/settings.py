@@ -82,8 +82,10 @@ TEMPLATES = [
 ]
 
 # Under ASGI a persistent connection belongs to a thread that is never met again, so it leaks: a pool instead.
-DATABASE_URL = CONFIG.database_url
+# What needs a session that lasts takes the direct address: LISTEN, locks of a session, a worker's prepared statements.
+DATABASE_URL, DATABASE_DIRECT_URL = CONFIG.database_url, CONFIG.database_direct_url
 DATABASES = {"default": database_settings(DATABASE_URL)}
+DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = CONFIG.database_is_pooled
 DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 1, "max_size": 8, "timeout": 10}
 
 if CONFIG.redis_url:

@@ -23,6 +23,11 @@ VARIABLES: Final = (
         "`postgresql://user:password@host:5432/name`, also `?host=/folder` and libpq options (`sslmode`).",
     ),
     Variable(
+        "DATABASE_DIRECT_URL",
+        "DATABASE_URL",
+        "The same database without a pooler in between, if `DATABASE_URL` is a pooler such as PgBouncer.",
+    ),
+    Variable(
         "REGISTRAR_HTTP",
         "127.0.0.1:8000",
         "Address and TCP port of the web pages and the API; `[::1]:8000` for IPv6.",

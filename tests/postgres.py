@@ -53,6 +53,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
     global _server
     for name in [name for name in os.environ if name.startswith("REGISTRAR_")]:
         del os.environ[name]  # a developer's own site must not decide a test
+    os.environ.pop("DATABASE_DIRECT_URL", None)
     os.environ.setdefault("SECRET_KEY", secrets.token_urlsafe(48))
     if not os.environ.get("DATABASE_URL") and not _only_hands_out(early_config):
         folder = Path(tempfile.mkdtemp(prefix="registrar-tests-"))

@@ -16,7 +16,8 @@ from weakref import WeakKeyDictionary
 
 import psycopg
 from channels.layers import InMemoryChannelLayer, get_channel_layer
-from django.db import connection as django_connection
+from django.conf import settings
+from psycopg.conninfo import make_conninfo
 
 from apps.extensions.notices import DIRECTORY_CHANGED, REGISTRATIONS_CHANGED, parse_payload
 
@@ -26,6 +27,7 @@ FIRST_DELAY_S: Final = 0.1
 LONGEST_DELAY_S: Final = 5.0
 QUIET_S: Final = 15.0
 STAND_BY_S: Final = 1.0
+PATIENCE: Final = {"keepalives_idle": 10, "keepalives_interval": 5, "connect_timeout": 5}
 TELLER_LOCK: Final = 0x52454749  # any constant that is ours alone in this database
 
 logger = logging.getLogger(__name__)
@@ -138,11 +140,8 @@ def merged(payloads: list[str]) -> frozenset[UUID] | None:
 
 @asynccontextmanager
 async def _listening_connection() -> AsyncIterator[psycopg.AsyncConnection[Any]]:
-    parameters = django_connection.get_connection_params()
-    for name in ("cursor_factory", "context"):
-        parameters.pop(name, None)
-    parameters |= {"keepalives_idle": 10, "keepalives_interval": 5, "connect_timeout": 5}
-    async with await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as connection:
+    address = make_conninfo(settings.DATABASE_DIRECT_URL, **PATIENCE)
+    async with await psycopg.AsyncConnection.connect(address, autocommit=True) as connection:
         await connection.execute(f"LISTEN {REGISTRATIONS_CHANGED}")
         await connection.execute(f"LISTEN {DIRECTORY_CHANGED}")
         yield connection

@@ -54,7 +54,10 @@ class Seen:
     number: int
 
 
-def parse_message(content: Any) -> Watch | Refresh | Seen:
+Message = Watch | Refresh | Seen
+
+
+def parse_message(content: Any) -> Message:
     if not isinstance(content, dict):
         raise InvalidMessageError("not an object")
     if "watch" in content:

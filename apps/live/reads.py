@@ -1,114 +1,86 @@
-"""Reads for the push, shared by all viewers of this process: what one viewer has read, the next need not.
-
-Must not hold more than one change's rows, nor write.
-"""
+"""Reads for the push, each once for all viewers of this process, in threads of their own."""
 
 import asyncio
-import time
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
-from typing import Final
+import json
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from typing import Any, Final
 from uuid import UUID
-from weakref import WeakKeyDictionary
 
 from channels.db import database_sync_to_async
 from django.template.loader import render_to_string
 
+from apps.accounts.sessions import roles_of_sessions
 from apps.live.messages import ShownList, View
 from apps.live.versions import row_version
+from apps.live.viewer import ELEMENTS, FreshRow
 from apps.registrar import selectors
 
 TEMPLATES: Final[dict[View, str]] = {
     "row": "console/registrations/_row.html",
     "line": "console/extensions/_live_line.html",
 }
-ELEMENTS: Final[dict[View, str]] = {"row": "peer-{}", "line": "line-{}"}
-# Reading lists takes at most a fifth of the time, however big the directory is.
-REST_FACTOR: Final = 4.0
-SHORTEST_REST_S: Final = 0.3
+# One for each kind of read: none waits for what another costs.
+_threads: Final = ThreadPoolExecutor(max_workers=4, thread_name_prefix="live")
+# By peer: the views that show it, each with a version it is shown in.
+Shown = Mapping[UUID, Collection[tuple[View, str]]]
 
 
-@dataclass(frozen=True, slots=True)
-class FreshRow:
-    version: str
-    html: dict[View, str]
+def in_thread(work: Callable[..., Any]) -> Any:
+    return database_sync_to_async(work, thread_sensitive=False, executor=_threads)
 
 
-class RowReads:
-    """Rows by change: each peer is read and rendered once for a change."""
+class RoleReads:
+    """Roles by session. Those who ask in one moment share a query, and it begins after each of them has asked."""
 
     def __init__(self) -> None:
         self._lock = asyncio.Lock()
-        self._change = ""
-        self._rows: dict[UUID, FreshRow | None] = {}
+        self._wanted: set[str] = set()
+        self._next: asyncio.Task[Mapping[str, str]] | None = None
 
-    async def rows(self, peer_ids: set[UUID], change: str | None) -> dict[UUID, FreshRow | None]:
-        """None for a peer that is no more. Without a change number the rows are read anew."""
-        if change is None:
-            return await read_rows(peer_ids)
+    async def roles(self, session_keys: Collection[str]) -> Mapping[str, str]:
+        """Also those others asked for; a session that may no longer be used is missing."""
+        self._wanted.update(session_keys)
+        if self._next is None:
+            self._next = asyncio.create_task(self._read(), name="roles of sessions")
+        return await asyncio.shield(self._next)
+
+    async def _read(self) -> Mapping[str, str]:
         async with self._lock:
-            if change != self._change:
-                self._change, self._rows = change, {}
-            if missing := peer_ids - self._rows.keys():
-                self._rows |= await read_rows(missing)
-            return {peer_id: self._rows[peer_id] for peer_id in peer_ids}
+            wanted, self._wanted, self._next = self._wanted, set(), None
+            roles: Mapping[str, str] = await read_roles(wanted)
+            return roles
 
 
-@dataclass(slots=True)
-class CounterReads:
-    """The counters, read again no sooner than their cost allows. `read_at` is time.monotonic()."""
-
-    counters: dict[str, int] = field(default_factory=dict)
-    read_at: float = 0.0
-    _rest_until: float = 0.0
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def read(self) -> tuple[dict[str, int], float]:
-        async with self._lock:
-            started = time.monotonic()
-            if started >= self._rest_until:
-                self.counters = await read_counters()
-                self.read_at = started
-                self._rest_until = rest_until(started)
-            return self.counters, self.read_at
+read_roles = in_thread(roles_of_sessions)
 
 
-@dataclass(frozen=True, slots=True)
-class SharedReads:
-    rows: RowReads = field(default_factory=RowReads)
-    counters: CounterReads = field(default_factory=CounterReads)
-
-
-_shared: WeakKeyDictionary[asyncio.AbstractEventLoop, SharedReads] = WeakKeyDictionary()
-
-
-def shared_reads() -> SharedReads:
-    """Those of this process' event loop."""
-    return _shared.setdefault(asyncio.get_running_loop(), SharedReads())
-
-
-def rest_until(started: float) -> float:
-    now = time.monotonic()
-    return now + max(SHORTEST_REST_S, REST_FACTOR * (now - started))
-
-
-@database_sync_to_async
-def read_rows(peer_ids: Iterable[UUID]) -> dict[UUID, FreshRow | None]:
-    found: dict[UUID, FreshRow | None] = dict.fromkeys(peer_ids)
+@in_thread
+def read_rows(shown: Shown) -> dict[UUID, FreshRow | None]:
+    """None for a peer that is no more. A row is rendered only for views that show it in another version."""
+    found: dict[UUID, FreshRow | None] = dict.fromkeys(shown)
     for row in selectors.rows_of(list(found)):
-        html = {view: render_to_string(name, {"row": row}).strip() for view, name in TEMPLATES.items()}
-        found[row.peer.pk] = FreshRow(version=row_version(row), html=html)
+        peer_id, version = row.peer.pk, row_version(row)
+        views = {view for view, shown_version in shown[peer_id] if shown_version != version}
+        found[peer_id] = FreshRow(version, {view: _member(view, row) for view in views if view in TEMPLATES})
     return found
 
 
-@database_sync_to_async
-def read_counters() -> dict[str, int]:
+def _member(view: View, row: selectors.RegistrationRow) -> str:
+    html = render_to_string(TEMPLATES[view], {"row": row}).strip()
+    return f"{json.dumps(ELEMENTS[view].format(row.peer.pk))}:{json.dumps(html)}"
+
+
+@in_thread
+def read_counters() -> str:
+    """As JSON."""
     counters = selectors.counters()
-    return {**asdict(counters), "total": counters.total}
+    return json.dumps({**asdict(counters), "total": counters.total}, separators=(",", ":"))
 
 
-@database_sync_to_async
-def read_page(shown: ShownList) -> list[UUID]:
+@in_thread
+def read_page(shown: ShownList) -> tuple[UUID, ...]:
     """The peers that the page would show if it were loaded now."""
     peers = selectors.registrations(search=shown.search, state=shown.state, order=shown.order)
-    return list(peers.values_list("pk", flat=True)[shown.start : shown.start + shown.size])
+    return tuple(peers.values_list("pk", flat=True)[shown.start : shown.start + shown.size])

@@ -86,7 +86,7 @@ class RegistrarConsumer(AsyncConsumer):
         self.rounds = Rounds()
         delay_s = 0.1
         while True:
-            self.store = Store(settings.DATABASE_URL, queue, Ha1Keys(settings.CREDENTIAL_KEYS))
+            self.store = Store(settings.DATABASE_DIRECT_URL, queue, Ha1Keys(settings.CREDENTIAL_KEYS))
             kept = timedelta(days=settings.LEDGER_DAYS)
             self.tasks = WorkerTasks(
                 self.store,

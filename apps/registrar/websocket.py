@@ -26,10 +26,11 @@ MOST_UNSENT: Final = 64
 FIRST_MESSAGE_WITHIN_S: Final = 32.0
 STOP_WHEN_IDLE_S: Final = 60.0
 
-GOING_AWAY: Final = 1001
-TOO_BIG: Final = 1009
-TOO_MANY: Final = 1008
-TOO_SLOW: Final = 1013
+# Autobahn, below Daphne, sends an application 1000 and 3000 to 4999 alone: with another code nothing is closed.
+GOING_AWAY: Final = 4001
+TOO_BIG: Final = 4009
+TOO_MANY: Final = 4008
+TOO_SLOW: Final = 4013
 
 PING, PONG = b"\r\n\r\n", b"\r\n"
 

@@ -18,10 +18,10 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from playwright.async_api import Page, async_playwright
 
@@ -43,8 +43,7 @@ WATCH: Final = """(number) => {
   });
 }"""
 
-FILL: Final = """
-import sys
+PEERS: Final = """
 from datetime import timedelta
 from django.utils import timezone
 from apps.extensions.models import Credential, Domain, Extension, Peer
@@ -59,6 +58,8 @@ peers = Peer.objects.bulk_create(
 Credential.objects.bulk_create(
     new_credential(domain=domain, peer_id=peer.pk, username=peer.name, password=PASSWORD) for peer in peers
 )
+"""
+BINDINGS: Final = """
 now = timezone.now()
 PeerActivity.objects.bulk_create(
     PeerActivity(peer=peer, registered_at=now, heard_at=now, received_addr="127.0.0.1") for peer in peers
@@ -75,15 +76,28 @@ Binding.objects.bulk_create(
 """
 
 
+def filled(script: str, phones: int) -> str:
+    return script.replace("PHONES", str(phones)).replace("PASSWORD", repr(PASSWORD))
+
+
+class Started(NamedTuple):
+    url: str
+    sip: tuple[str, int]
+    domain: str
+    password: str
+    environ: dict[str, str]
+
+
 @contextmanager
-def product(phones: int) -> Iterator[tuple[str, tuple[str, int], str, str]]:
-    """(URL, SIP address, domain, admin's password)."""
+def product(script: str, more: Mapping[str, str] | None = None) -> Iterator[Started]:
+    """A product, with `more` in its environment, in which the script was run."""
     with product_data_dir() as data_dir:
         web, sip = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_DGRAM)
         given = {
             "REGISTRAR_HTTP": f"127.0.0.1:{web}",
             "REGISTRAR_SIP": f"127.0.0.1:{sip}",
             "REGISTRAR_DOMAIN": "example.com",
+            **(more or {}),
         }
         environ = product_environment(data_dir, given)
         output = data_dir / "output.txt"
@@ -91,13 +105,15 @@ def product(phones: int) -> Iterator[tuple[str, tuple[str, int], str, str]]:
             process = subprocess.Popen(["./run"], cwd=PROJECT_DIR, env=environ, stdout=file, stderr=file)
             try:
                 while "Stop " not in output.read_text():
+                    assert process.poll() is None, output.read_text()
                     time.sleep(0.2)
-                script = FILL.replace("PHONES", str(phones)).replace("PASSWORD", repr(PASSWORD))
                 command = [sys.executable, "manage.py", "shell", "-v0", "-c", script]
                 subprocess.run(command, cwd=PROJECT_DIR, env=environ, check=True)
                 password = re.search(r"Password +(\S+)", output.read_text())
                 assert password
-                yield f"http://127.0.0.1:{web}", ("127.0.0.1", sip), "example.com", password[1]
+                yield Started(
+                    f"http://127.0.0.1:{web}", ("127.0.0.1", sip), "example.com", password[1], environ
+                )
             finally:
                 process.terminate()
                 process.wait(20)
@@ -148,15 +164,15 @@ async def measure(page: Page, server: tuple[str, int], domain: str, times: int) 
 
 
 async def run(phones: int, times: int) -> None:
-    with product(phones) as (url, server, domain, password):
+    with product(filled(PEERS + BINDINGS, phones)) as started:
         async with async_playwright() as playwright:
             chromium = shutil.which("chromium")
             arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
             browser = await playwright.chromium.launch(executable_path=chromium, args=arguments)
             page = await browser.new_page()
-            await open_page(page, url, password)
-            await measure(page, server, domain, SHOWN * 2)
-            found = sorted(await measure(page, server, domain, times))
+            await open_page(page, started.url, started.password)
+            await measure(page, started.sip, started.domain, SHOWN * 2)
+            found = sorted(await measure(page, started.sip, started.domain, times))
             await browser.close()
     p99 = found[max(0, round(len(found) * 0.99) - 1)]
     print(f"{phones} phones, {len(found)} changes: median {statistics.median(found):.0f} ms, ", end="")

@@ -5,22 +5,23 @@ from collections.abc import Callable
 from functools import partial
 
 import pytest
+from daphne.ws_protocol import WebSocketProtocol
 from django.test import Client
 
 from apps.accounts.models import Role, User
 from apps.extensions.models import Peer
-from apps.live import consumers
+from apps.live import consumers, hub
 from apps.registrar.models import Binding
 from tests.live.conftest import in_database, notify, open_page, signed_in, socket_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
-SIGNED_OUT = consumers.SIGNED_OUT
+SIGNED_OUT = hub.SIGNED_OUT
 
 
 @pytest.fixture
 def quick_checks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumers, "PING_S", 0.2)
-    monkeypatch.setattr(consumers, "TICK_S", 0.1)
+    monkeypatch.setattr(hub, "PING_S", 0.2)
+    monkeypatch.setattr(hub, "TICK_S", 0.1)
 
 
 async def test_f42_without_a_session_the_socket_is_refused(client: Client) -> None:
@@ -83,6 +84,16 @@ async def test_f42_each_message_is_checked(admin: User, peer: Peer) -> None:
         while (event := await page.socket.receive_output(timeout=5))["type"] == "websocket.send":
             pass
     assert event["code"] == SIGNED_OUT
+
+
+@pytest.mark.parametrize(
+    "code",
+    [hub.SIGNED_OUT, hub.TOO_MANY, hub.FAILED, hub.STUCK, consumers.INVALID, consumers.TOO_BIG],
+)
+def test_the_web_server_closes_with_each_of_our_codes(code: int) -> None:
+    protocol = WebSocketProtocol()
+    protocol.state = WebSocketProtocol.STATE_CLOSED  # the code is looked at all the same
+    protocol.serverClose(code)
 
 
 WRONG = [
@@ -154,9 +165,9 @@ async def test_f41_a_page_that_reads_nothing_gets_one_update_then_the_newest_sta
 async def test_f41_a_page_that_never_reads_is_closed(
     admin: User, peer: Peer, quick_checks: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(consumers, "STUCK_S", 0.3)
+    monkeypatch.setattr(hub, "STUCK_S", 0.3)
     client = await in_database(lambda: signed_in(admin))
     async with open_page(client, {str(peer.pk): "00000000"}) as page:
         while (event := await page.socket.receive_output(timeout=5))["type"] == "websocket.send":
             pass
-    assert event["code"] == consumers.STUCK
+    assert event["code"] == hub.STUCK

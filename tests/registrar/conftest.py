@@ -1,12 +1,10 @@
 """A registrar without a socket: the batch processor over a real PostgreSQL."""
 
 from collections.abc import AsyncIterator, Callable
-from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import pytest
 from django.conf import settings
-from django.db import connection
 
 from apps.extensions.audit import Actor
 from apps.extensions.ha1s import Ha1Keys
@@ -23,7 +21,7 @@ NONCE_KEY = b"k" * 32
 
 def url_of_test_database() -> str:
     """The test database of this run, not the one of DATABASE_URL."""
-    return urlsplit(settings.DATABASE_URL)._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
+    return str(settings.DATABASE_DIRECT_URL)
 
 
 class Registrar:

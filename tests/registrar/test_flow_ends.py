@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.conf import LazySettings
 from psycopg import AsyncConnection
 
 from apps.extensions.services import NewPeer
@@ -64,9 +63,8 @@ class Wire:
 
 
 @pytest.fixture
-async def server(extension_1001: NewPeer, settings: LazySettings) -> AsyncIterator[SipServer]:
+async def server(extension_1001: NewPeer) -> AsyncIterator[SipServer]:
     """The registrar behind a SIP server whose connections are Wires."""
-    settings.DATABASE_URL = url_of_test_database()
     server = SipServer(cast(Application, RegistrarConsumer.as_asgi()), None)
     task = asyncio.create_task(server.arun())
     yield server

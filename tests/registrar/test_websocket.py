@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 from channels.testing import WebsocketCommunicator
+from daphne.ws_protocol import WebSocketProtocol
 from django.conf import LazySettings
 
 from apps.extensions.services import NewPeer
@@ -12,7 +13,7 @@ from apps.registrar import websocket
 from apps.registrar.models import Binding, RegistrationEvent, WorkerHeartbeat
 from apps.registrar.selectors import sip_worker_is_well
 from apps.registrar.websocket import client_address, transport_of, websocket_registrar
-from tests.registrar.conftest import PASSWORD, url_of_test_database
+from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone, Reply, read_reply
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -32,9 +33,8 @@ def socket_of(
 
 
 @pytest.fixture
-async def socket(extension_1001: NewPeer, settings: LazySettings) -> AsyncIterator[WebsocketCommunicator]:
+async def socket(extension_1001: NewPeer) -> AsyncIterator[WebsocketCommunicator]:
     """A connection that is open; the registrar behind it ends with the test."""
-    settings.DATABASE_URL = url_of_test_database()
     opened = socket_of()
     assert await opened.connect() == (True, "sip")
     yield opened
@@ -113,7 +113,14 @@ async def test_c109_a_double_crlf_is_answered(socket: WebsocketCommunicator) -> 
 
 async def test_a_frame_over_the_limit_closes_the_connection(socket: WebsocketCommunicator) -> None:
     await socket.send_to(bytes_data=b"x" * 65_536)
-    assert await socket.receive_output(timeout=5) == {"type": "websocket.close", "code": 1009}
+    assert await socket.receive_output(timeout=5) == {"type": "websocket.close", "code": websocket.TOO_BIG}
+
+
+@pytest.mark.parametrize("name", ["GOING_AWAY", "TOO_BIG", "TOO_MANY", "TOO_SLOW"])
+def test_the_web_server_closes_with_each_of_our_codes(name: str) -> None:
+    protocol = WebSocketProtocol()
+    protocol.state = WebSocketProtocol.STATE_CLOSED  # the code is looked at all the same
+    protocol.serverClose(getattr(websocket, name))
 
 
 async def test_a_flood_closes_the_connection(

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
@@ -26,6 +27,7 @@ from registrar_admin.config import PROJECT_DIR, load_config
 from registrar_admin.embedded_postgres import EmbeddedPostgres
 from registrar_admin.management.commands import up
 from tests.postgres import FAST, product_data_dir, product_environment
+from tests.registrar.conftest import url_of_test_database
 
 
 @pytest.fixture
@@ -141,6 +143,21 @@ def test_an_outside_database_that_does_not_answer_is_one_line_without_its_passwo
     assert caught.value.returncode == 2
     assert "hunter2" not in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_direct_address_at_which_no_notice_arrives_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(up, "NOTICE_WITHIN_S", 0.3)
+    here = url_of_test_database()
+    other = urlsplit(here)._replace(path="/postgres").geturl()
+
+    up._check_direct_database(load_config({"DATABASE_URL": here}))
+    with pytest.raises(
+        CommandError, match="DATABASE_DIRECT_URL: a NOTIFY at DATABASE_URL does not"
+    ) as caught:
+        up._check_direct_database(load_config({"DATABASE_URL": here, "DATABASE_DIRECT_URL": other}))
+
+    assert caught.value.returncode == 2
 
 
 def test_a_start_tells_which_credential_key_is_missing(

@@ -90,6 +90,7 @@ def test_an_ipv6_address_is_written_in_brackets() -> None:
         ("REGISTRAR_WEB_URL", "https://example.com/path"),
         ("DATABASE_URL", "mysql://example.com/x"),
         ("DATABASE_URL", "postgresql://example.com"),
+        ("DATABASE_DIRECT_URL", "postgresql://example.com/registrar"),
         ("REDIS_URL", "http://example.com"),
         ("SECRET_KEY", "short"),
         ("REGISTRAR_ADMIN_PASSWORD", "short"),
@@ -147,6 +148,32 @@ def test_a_mistyped_name_is_refused_with_the_name_that_was_meant() -> None:
 def test_an_example_secret_key_is_refused(key: str) -> None:
     with pytest.raises(ConfigError, match="SECRET_KEY is an example"):
         load_config({"SECRET_KEY": key})
+
+
+def test_the_direct_address_of_the_database_is_the_only_one_unless_it_is_given() -> None:
+    one = load_config({"DATABASE_URL": "postgresql://db/registrar"})
+    assert one.database_direct_url == one.database_url == "postgresql://db/registrar"
+    assert not one.database_is_pooled
+
+    two = load_config(
+        {
+            "DATABASE_URL": "postgresql://pool:6432/registrar",
+            "DATABASE_DIRECT_URL": "postgresql://db/registrar",
+        }
+    )
+    assert two.database_direct_url == "postgresql://db/registrar"
+    assert two.database_is_pooled
+    assert load_config({}).database_direct_url == load_config({}).database_url
+
+
+@pytest.mark.parametrize(
+    "value", ["mysql://x:hunter2@db/x", "postgresql://x:hunter2@db", "postgresql://x:hunter2@db/x?y=1"]
+)
+def test_a_wrong_direct_address_is_named_without_its_password(value: str) -> None:
+    with pytest.raises(ConfigError, match=r"^DATABASE_DIRECT_URL .*expected") as caught:
+        load_config({"DATABASE_URL": "postgresql://pool/registrar", "DATABASE_DIRECT_URL": value})
+
+    assert "hunter2" not in str(caught.value)
 
 
 def test_a_database_url_becomes_django_settings_with_the_rest_as_options() -> None:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from uuid import UUID
 
 import psycopg
-from django.db import connection as django_connection
+from django.conf import settings
 
 from apps.extensions.notices import REGISTRATIONS_CHANGED, payloads
 from apps.registrar import sql
@@ -19,10 +19,8 @@ from apps.registrar.testphone.dialogue import USER_AGENT
 @asynccontextmanager
 async def turn(peer_id: UUID) -> AsyncIterator[bool]:
     """Whether it is ours to test this peer until the context ends."""
-    parameters = django_connection.get_connection_params()
-    for name in ("cursor_factory", "context"):
-        parameters.pop(name, None)
-    async with await psycopg.AsyncConnection.connect(**parameters, autocommit=True) as connection:
+    address = settings.DATABASE_DIRECT_URL
+    async with await psycopg.AsyncConnection.connect(address, autocommit=True) as connection:
         cursor = await connection.execute(sql.TAKE_TURN, {"name": f"test phone {peer_id}"})
         row = await cursor.fetchone()
         is_ours = bool(row and row[0])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import secrets
 import sys
 import time
 import urllib.error
@@ -21,6 +22,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.postgresql.base import DatabaseWrapper
+from psycopg.sql import SQL, Identifier
 
 from apps.sipserver.supervisor import Child, ChildEvent, Supervisor
 from registrar_admin.config import PROJECT_DIR, Config, ensure_data_dir
@@ -32,6 +34,7 @@ from registrar_admin.static_files import collect_if_changed
 
 WRONG_USE: Final = 2
 DATABASE_WAIT_S: Final = 30.0
+NOTICE_WITHIN_S: Final = 5.0
 HEALTH_EVERY_S: Final = 0.2
 IMPATIENT_AFTER_S: Final = 60.0
 
@@ -166,18 +169,42 @@ def _check_ports(config: Config) -> None:
 
 
 def _wait_for_database(config: Config) -> None:
+    _wait_for("DATABASE_URL", config.database_url)
+    _wait_for("DATABASE_DIRECT_URL", config.database_direct_url)
+    _check_direct_database(config)
+
+
+def _wait_for(name: str, url: str) -> None:
     deadline = time.monotonic() + DATABASE_WAIT_S
     pause_s = 0.1
     while True:
         try:
-            return psycopg.connect(config.database_url, connect_timeout=5).close()
+            return psycopg.connect(url, connect_timeout=5).close()
         except psycopg.OperationalError as error:
             if time.monotonic() + pause_s > deadline:
                 reason = " ".join(str(error).split())
-                message = f"DATABASE_URL: no connection within {DATABASE_WAIT_S:.0f} s: {reason}"
+                message = f"{name}: no connection within {DATABASE_WAIT_S:.0f} s: {reason}"
                 raise CommandError(message, returncode=WRONG_USE) from None
         time.sleep(pause_s)
         pause_s = min(pause_s * 2, 2.0)
+
+
+def _check_direct_database(config: Config) -> None:
+    """What is told at DATABASE_URL must be heard at the direct address: LISTEN is deaf behind a pooler that hands
+    out a connection for each transaction, and in another database."""
+    channel = f"up_{secrets.token_hex(8)}"
+    with (
+        psycopg.connect(config.database_direct_url, autocommit=True) as listening,
+        psycopg.connect(config.database_url, autocommit=True) as telling,
+    ):
+        listening.execute(SQL("LISTEN {}").format(Identifier(channel)))
+        telling.execute("SELECT pg_notify(%s, '')", [channel])
+        if not list(listening.notifies(timeout=NOTICE_WITHIN_S, stop_after=1)):
+            message = (
+                "DATABASE_DIRECT_URL: a NOTIFY at DATABASE_URL does not arrive there; "
+                "expected an address of the same database without a pooler in between"
+            )
+            raise CommandError(message, returncode=WRONG_USE)
 
 
 def _fill_database(config: Config) -> tuple[str, str | None, str]:

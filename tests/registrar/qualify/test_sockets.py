@@ -9,7 +9,6 @@ from typing import cast
 import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
-from django.conf import LazySettings
 
 from apps.extensions.models import Peer
 from apps.extensions.services import NewPeer
@@ -20,7 +19,7 @@ from apps.registrar.websocket import websocket_registrar
 from apps.sipserver.events import Application
 from apps.sipserver.server import SipServer
 from apps.sipserver.sockets import open_sip_sockets
-from tests.registrar.conftest import PASSWORD, url_of_test_database
+from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone
 from tests.registrar.qualify.phones import answer_to, bind, read_options
 from tests.registrar.server import Address, StreamClient, UdpClient, sip_server
@@ -78,11 +77,8 @@ def peer(extension_1001: NewPeer) -> Peer:
 
 
 @pytest.fixture
-async def address(
-    peer: Peer, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Address]:
+async def address(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Address]:
     """A server in this process, whose worker looks for new bindings often."""
-    settings.DATABASE_URL = url_of_test_database()
     monkeypatch.setattr(prober, "SCHEDULE_EVERY_S", 0.2)
     udp, tcp = open_sip_sockets("127.0.0.1", 0)
     server = SipServer(cast(Application, RegistrarConsumer.as_asgi()), udp, {tcp: None})
@@ -149,9 +145,8 @@ async def test_a_phone_that_registers_over_tcp_is_asked_over_its_connection(addr
 
 
 async def test_a_browser_phone_is_asked_over_its_websocket(
-    peer: Peer, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.DATABASE_URL = url_of_test_database()
     monkeypatch.setattr(prober, "SCHEDULE_EVERY_S", 0.2)
     browser: WebsocketCommunicator = socket_of()
     await browser.connect()
@@ -166,9 +161,8 @@ async def test_a_browser_phone_is_asked_over_its_websocket(
 
 
 async def test_behind_a_wildcard_the_local_address_is_kept_and_asked_from(
-    peer: Peer, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.DATABASE_URL = url_of_test_database()
     monkeypatch.setattr(prober, "SCHEDULE_EVERY_S", 0.2)
     udp, tcp = open_sip_sockets("0.0.0.0", 0)
     server = SipServer(cast(Application, RegistrarConsumer.as_asgi()), udp, {tcp: None})

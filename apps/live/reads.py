@@ -17,6 +17,7 @@ from django.template.loader import render_to_string
 from apps.live.messages import ShownList, View
 from apps.live.versions import row_version
 from apps.registrar import selectors
+from apps.registrar.overview.listing import catch_up, list_page
 
 TEMPLATES: Final[dict[View, str]] = {
     "row": "console/registrations/_row.html",
@@ -103,6 +104,7 @@ def read_rows(peer_ids: Iterable[UUID]) -> dict[UUID, FreshRow | None]:
 
 @database_sync_to_async
 def read_counters() -> dict[str, int]:
+    catch_up()
     counters = selectors.counters()
     return {**asdict(counters), "total": counters.total}
 
@@ -110,5 +112,9 @@ def read_counters() -> dict[str, int]:
 @database_sync_to_async
 def read_page(shown: ShownList) -> list[UUID]:
     """The peers that the page would show if it were loaded now."""
-    peers = selectors.registrations(search=shown.search, state=shown.state, order=shown.order)
-    return list(peers.values_list("pk", flat=True)[shown.start : shown.start + shown.size])
+    if not shown.size:
+        return []
+    listed = list_page(
+        search=shown.search, state=shown.state, order=shown.order, place=shown.place, size=shown.size
+    )
+    return listed.peer_ids

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+from django.db.models import QuerySet
 
 from apps.registrar.overview.buckets import ATTENTION
 from apps.registrar.overview.orders import DEFAULT_ORDER, LONGEST_PLACE, is_order
@@ -10,6 +12,7 @@ from apps.registrar.states import PeerState
 
 PAGE_SIZE: Final = 50
 LONGEST_SEARCH: Final = 200
+MOST_COUNTED: Final = 10_000
 STATES: Final = (ATTENTION, *PeerState.values)
 
 
@@ -40,3 +43,9 @@ def place_of(parameters: Mapping[str, str]) -> str:
     """Where the page begins, as the page before said it; "" for the beginning of the list."""
     text = parameters.get("page", "")
     return text if len(text) <= LONGEST_PLACE and text.isascii() and text.isprintable() else ""
+
+
+def counted(rows: QuerySet[Any]) -> str:
+    """How many there are, in words: no more than MOST_COUNTED are counted."""
+    number = rows.order_by()[: MOST_COUNTED + 1].count()
+    return f"{MOST_COUNTED:,}+" if number > MOST_COUNTED else str(number)

@@ -117,4 +117,4 @@ def read_page(shown: ShownList) -> list[UUID]:
     listed = list_page(
         search=shown.search, state=shown.state, order=shown.order, place=shown.place, size=shown.size
     )
-    return listed.peer_ids
+    return listed.ids

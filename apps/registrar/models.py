@@ -274,6 +274,7 @@ class WorkerHeartbeat(models.Model):
 
 
 from apps.registrar.overview.models import (  # noqa: E402, F401 - Django looks here
+    OnlineStep,
     Overview,
     OverviewCount,
     OverviewDue,

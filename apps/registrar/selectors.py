@@ -8,10 +8,11 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Length, Now
 
@@ -21,6 +22,7 @@ from apps.registrar.outcomes import END_WORDS, REFUSALS, EndReason, EventKind
 from apps.registrar.overview.buckets import ATTENTION, needs_attention, state_of
 from apps.registrar.overview.listing import ListPage, counts, list_page
 from apps.registrar.overview.orders import DEFAULT_ORDER
+from apps.registrar.overview.sql import CLOSE_STEPS, DELTAS
 from apps.registrar.peer_state import with_state
 from apps.registrar.site import site_of
 from apps.registrar.sites import sites_of
@@ -28,8 +30,6 @@ from apps.registrar.states import PeerState
 from apps.registrar.worker import WEB_SOCKETS
 
 HEARTBEAT_GOOD_FOR: Final = dt.timedelta(seconds=6)
-HISTORY_STEP: Final = dt.timedelta(minutes=15)
-HISTORY_STEPS: Final = 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,8 +146,8 @@ def registration_page(
     Unknown states, orders and places mean the default: they come from a URL.
     """
     listed = list_page(search=search, state=state, order=order, place=place, size=size, only=only)
-    found = {peer.pk: peer for peer in peers_with_state().filter(pk__in=listed.peer_ids)}
-    peers = [found[peer_id] for peer_id in listed.peer_ids if peer_id in found]
+    found = {peer.pk: peer for peer in peers_with_state().filter(pk__in=listed.ids)}
+    peers = [found[peer_id] for peer_id in listed.ids if peer_id in found]
     rows = registration_rows(peer for peer in peers if _is_in(peer, state))
     return RegistrationPage(rows, listed)
 
@@ -267,10 +267,15 @@ def recent_events(
 
 
 def online_history() -> list[int]:
-    """How many contacts were registered at the end of each quarter of an hour of the last 24 h; the last is now."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ONLINE_HISTORY, {"step": str(HISTORY_STEP), "steps": HISTORY_STEPS})
-        return [max(0, int(row[0])) for row in cursor.fetchall()]
+    """How many contacts were registered at the end of each quarter of an hour of the last 24 h; the last is now.
+
+    Counted backwards from what is live now, so that a ledger that begins later still ends at today's figure."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(CLOSE_STEPS)
+        cursor.execute(DELTAS)
+        deltas = [delta for (delta,) in cursor.fetchall()]
+    online = sum(contacts for _, contacts in counts().values())
+    return [max(0, online - later) for later in accumulate(reversed(deltas), initial=0)][-2::-1]
 
 
 def sip_worker_is_well() -> bool:
@@ -287,25 +292,3 @@ def database_now() -> dt.datetime:
 
 def _annotated(peer: Peer, name: str) -> Any:
     return getattr(peer, name)
-
-
-_DELTA = {EventKind.REGISTERED: 1} | dict.fromkeys(
-    (EventKind.EXPIRED, EventKind.UNREGISTERED, EventKind.DEACTIVATED, EventKind.REJECTED), -1
-)
-# Counted backwards from what is live now, so that a ledger that begins later still ends at today's figure.
-_ONLINE_HISTORY = f"""
-WITH moments AS (
-    SELECT date_bin(%(step)s::interval, now(), 'epoch'::timestamptz) + (n - %(steps)s + 2) * %(step)s::interval AS until
-    FROM generate_series(0, %(steps)s - 1) AS n
-), deltas AS (
-    SELECT date_bin(%(step)s::interval, at, 'epoch'::timestamptz) + %(step)s::interval AS until,
-           sum(CASE WHEN event = '{EventKind.REGISTERED}' THEN count ELSE -count END) AS delta
-    FROM registrar_registrationevent
-    WHERE at > now() - %(steps)s * %(step)s::interval AND at <= now()
-      AND event = ANY(ARRAY[{", ".join(f"'{kind}'" for kind in _DELTA)}])
-    GROUP BY 1
-)
-SELECT (SELECT count(*) FROM registrar_binding WHERE expires_at > now())
-       - coalesce((SELECT sum(delta) FROM deltas WHERE deltas.until > moments.until), 0)
-FROM moments ORDER BY until
-"""  # noqa: S608 - built from our own constants

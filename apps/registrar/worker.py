@@ -17,6 +17,7 @@ from apps.extensions.notices import REGISTRATIONS_CHANGED, payloads
 from apps.registrar import sql
 from apps.registrar.ledger import keep_months
 from apps.registrar.overview.keeper import keep_overview
+from apps.registrar.overview.sql import CLOSE_STEPS
 from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
 from apps.registrar.sightings.flush import flush
 from apps.registrar.sightings.notes import Sightings
@@ -146,6 +147,7 @@ class WorkerTasks:
 
     async def _tidy(self) -> None:
         await tidy(self.store)
+        await self.store.execute(CLOSE_STEPS)
 
     async def _keep_months(self) -> None:
         await keep_months(self.store, self.ledger_kept)

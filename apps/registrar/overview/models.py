@@ -81,6 +81,16 @@ class OverviewDue(models.Model):
         return str(self.peer_id)
 
 
+class OnlineStep(models.Model):
+    """How many contacts more, or fewer, were registered at the end of a quarter of an hour than at its beginning."""
+
+    until = models.DateTimeField(primary_key=True)
+    delta = models.BigIntegerField()
+
+    def __str__(self) -> str:
+        return f"{self.until} {self.delta:+}"
+
+
 class OverviewProgress(models.Model):
     """One row: up to when the ledger and the strangers were read, once at once and once when every commit is through,
     and how far the pass through the whole directory has come."""

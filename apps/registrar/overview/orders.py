@@ -9,7 +9,7 @@ import binascii
 import datetime as dt
 import ipaddress
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any, Final
@@ -33,6 +33,20 @@ class Run:
     columns: tuple[str, ...]
     descending: bool = False
     has_address: bool | None = None
+
+    @property
+    def key(self) -> str:
+        return self.columns[-1]
+
+    def has(self, row: Mapping[str, Any]) -> bool:
+        known = self.has_address is None or (row["received_addr"] is not None) == self.has_address
+        return known and row["bucket"] in self.buckets
+
+    def sort_key(self, row: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Orders rows as the database does: text by code point, addresses by family."""
+        return tuple(
+            _address_key(row[each]) if each == "received_addr" else row[each] for each in self.columns
+        )
 
     def backwards(self) -> "Run":
         return replace(self, descending=not self.descending)
@@ -78,6 +92,10 @@ def _by_rank(buckets: tuple[int, ...], descending: bool) -> list[Run]:
     return [Run(tuple(same), BY_NUMBER) for _, same in groupby(ordered, key=rank_of)]
 
 
+# Of the Extensions page.
+EXTENSION_RUNS: Final = [Run((0,), ("number_length", "number", "extension_id"))]
+
+
 def place_text(place: Place) -> str:
     content = [int(place.back), place.run, *map(_plain, place.values)]
     return base64.urlsafe_b64encode(json.dumps(content, separators=(",", ":")).encode()).decode().rstrip("=")
@@ -97,6 +115,11 @@ def place_of(text: str, order: Sequence[Run]) -> Place | None:
         return Place(number, read, bool(back))
     except (ValueError, TypeError, IndexError, RecursionError, binascii.Error):
         return None
+
+
+def _address_key(text: str) -> tuple[int, int]:
+    address = ipaddress.ip_address(text)
+    return address.version, int(address)
 
 
 def _plain(value: Any) -> Any:
@@ -133,6 +156,7 @@ _READ: Final[dict[str, Callable[[Any], Any]]] = {
     "number": _text,
     "name": _text,
     "peer_id": lambda value: UUID(_text(value)),
+    "extension_id": lambda value: UUID(_text(value)),
     "received_addr": lambda value: str(ipaddress.ip_address(_text(value))),
     "online_since": _moment,
     "first_expires_at": _moment,

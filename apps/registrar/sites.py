@@ -54,13 +54,12 @@ WITH heard AS (
            least(CASE WHEN b.late_at <= now() THEN b.late_at END,
                  CASE WHEN b.expires_at <= now() THEN b.expires_at END,
                  CASE WHEN p.state = 'unreachable' THEN p.state_since END) AS overdue_at
-    FROM registrar_binding b LEFT JOIN registrar_probe p ON p.binding_id = b.binding_id
-    {of_bindings}
+    FROM {bindings} AS b LEFT JOIN registrar_probe p ON p.binding_id = b.binding_id
     UNION ALL
     SELECT a.received_addr, a.peer_id, a.heard_at, false,
            CASE WHEN a.ended_at >= a.registered_at AND a.end_reason = ANY(%(silent)s) THEN a.ended_at END
-    FROM registrar_peeractivity a
-    {of_activity}
+    FROM {activity} AS a
+    WHERE {gone}
 ), phones AS (
     SELECT CASE WHEN family(address) = 4 THEN address::cidr
                 ELSE network(set_masklen(address, %(prefix_v6)s)) END AS site,
@@ -82,14 +81,16 @@ WITH heard AS (
 # Remembered here only if it registered there last and nothing of it is left in the table of bindings.
 _GONE: Final = """a.received_addr IS NOT NULL AND a.ended_at > now() - %(remembered)s::interval
       AND NOT EXISTS (SELECT FROM registrar_binding b WHERE b.peer_id = a.peer_id)"""
-_JOINED: Final = (
-    "JOIN unnest(%(lows)s::inet[], %(highs)s::inet[]) AS r(low, high) ON {0} BETWEEN r.low AND r.high"
-)
+# OFFSET 0: a look-up for each range, whatever the planner thinks of joining them all.
+_WITHIN: Final = """(
+    SELECT within.* FROM unnest(%(lows)s::inet[], %(highs)s::inet[]) AS r(low, high) CROSS JOIN LATERAL (
+        SELECT * FROM {0} WHERE received_addr BETWEEN r.low AND r.high OFFSET 0) AS within)"""
 
 _SITES_OF: Final = (
     _PHONES.format(
-        of_bindings=_JOINED.format("b.received_addr"),
-        of_activity=f"{_JOINED.format('a.received_addr')} WHERE {_GONE}",
+        bindings=_WITHIN.format("registrar_binding"),
+        activity=_WITHIN.format("registrar_peeractivity"),
+        gone=_GONE,
     )
     + """
 SELECT host(site) || '/' || masklen(site), phones, online, last_heard_at, overdue, overdue_since
@@ -97,7 +98,7 @@ FROM sites
 """
 )
 _SITE_PAGE: Final = (
-    _PHONES.format(of_bindings="", of_activity=f"WHERE {_GONE}")
+    _PHONES.format(bindings="registrar_binding", activity="registrar_peeractivity", gone=_GONE)
     + """
 SELECT host(site) || '/' || masklen(site), phones, online, last_heard_at, overdue, overdue_since, count(*) OVER ()
 FROM sites WHERE phones > 1 AND host(site) LIKE %(search)s

@@ -98,6 +98,15 @@ def extensions_found(search: str) -> list[UUID] | None:
     return _found(sql.EXTENSIONS, _words(search))
 
 
+def peers_in(state: str) -> list[UUID] | None:
+    """The peers in a state, by the overview; None where there are too many to name."""
+    wanted = buckets_of(state)
+    peers = counts()
+    if sum(peers.get(bucket, (0, 0))[0] for bucket in wanted) > MOST_FOUND:
+        return None
+    return [row[0] for row in _fetch(sql.IN_BUCKETS, {"buckets": list(wanted), "most": MOST_FOUND})]
+
+
 def _words(search: str) -> list[str]:
     return search.replace("\0", "").split()[:MOST_WORDS]
 

@@ -16,6 +16,10 @@ COUNTS: Final = "SELECT bucket, peers, contacts FROM registrar_overviewcount"
 
 GIVEN: Final = "SELECT id FROM unnest(%(ids)s::uuid[]) AS id"
 
+IN_BUCKETS: Final = """
+SELECT peer_id FROM registrar_overview WHERE bucket = ANY(%(buckets)s) LIMIT %(most)s
+"""
+
 GRAM: Final = 3
 
 HISTORY_STEPS: Final = 96

@@ -38,7 +38,7 @@ class EventLine:
 
 @dataclass(frozen=True, slots=True)
 class EventPage:
-    """named: of how many extensions these are, 0: of all. searches_on: more may be found beyond MOST_LOOKED_AT events."""
+    """named: of how many extensions these are, 0: of all. searches_on: only looked_at events were looked through."""
 
     lines: Sequence[EventLine]
     older: str
@@ -65,7 +65,7 @@ def event_page(
 ) -> EventPage:
     """`before` is the `older` of the page before; a wrong one means the newest.
 
-    A search that names few extensions shows all their events; else, or `in_text`, so many events of the ledger are looked
+    A search that names few extensions shows all their events; else, or `in_text`, so many of the ledger are looked
     through a page."""
     events = RegistrationEvent.objects.order_by("-at", "-event_id")
     if cursor := _cursor(before):

@@ -16,7 +16,7 @@ from uuid import UUID
 from apps.extensions.notices import REGISTRATIONS_CHANGED, payloads
 from apps.registrar import sql
 from apps.registrar.ledger import keep_months
-from apps.registrar.overview.keeper import keep_overview
+from apps.registrar.overview.keeper import keep_overview, keep_sites
 from apps.registrar.overview.sql import CLOSE_STEPS
 from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
 from apps.registrar.sightings.flush import flush
@@ -33,6 +33,7 @@ KEEP_MONTHS_EVERY_S: Final = 3600.0
 OVERVIEW_EVERY_S: Final = 1.0
 # In a storm the lists come a little later, and cost the database a third of one core.
 OVERVIEW_REST_S: Final = 0.2
+SITES_EVERY_S: Final = 5.0
 PUBLISH_EVERY_S: Final = 0.05
 # What came to nothing is written at most so often; a burst is gathered first.
 NOTE_EVERY_S: Final = 1.0
@@ -80,6 +81,7 @@ class WorkerTasks:
         self._rounds.start(self._tidy, TIDY_EVERY_S)
         self._rounds.start(self._find_lost_flows, TIDY_EVERY_S)
         self._rounds.start(self._keep_months, KEEP_MONTHS_EVERY_S)
+        self._rounds.start(self._keep_sites, SITES_EVERY_S)
         self._rounds.start(
             self._keep_overview, OVERVIEW_EVERY_S, news=self._overview_is_behind, rest_s=OVERVIEW_REST_S
         )
@@ -158,6 +160,10 @@ class WorkerTasks:
             self._overview_behind = await keep_overview(connection, is_behind=is_behind)
         if self._overview_behind:
             self._overview_is_behind.set()
+
+    async def _keep_sites(self) -> None:
+        async with self.store.pool.connection() as connection:
+            await keep_sites(connection)
 
     async def _note(self) -> None:
         await asyncio.sleep(GATHER_S)

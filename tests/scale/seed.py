@@ -24,7 +24,7 @@ SELECT n, (100000 + n)::text AS number, md5('extension' || n)::uuid AS extension
     (ARRAY['Ann', 'Bob', 'Chloe', 'Dirk', 'Eve', 'Femi', 'Grace', 'Hugo', 'Ines', 'Jorge'])[1 + n % 10] || ' ' ||
     (ARRAY['Lee', 'Young', 'Okafor', 'Schmidt', 'Moreau', 'Rossi', 'Tanaka'])[1 + n % 7] || ' ' ||
     to_hex(n::bigint * 7919) AS who,
-    ('10.' || n / 62500 % 250 || '.' || n / 250 % 250 || '.' || 1 + n % 250)::inet AS address,
+    ('10.' || n / 1250000 % 250 || '.' || n / 5000 % 250 || '.' || 1 + n / 20 % 250)::inet AS address,
     (ARRAY['Yealink SIP-T46S 66.86.0.15', 'snomD785/10.1.127', 'PolycomVVX-VVX_411-UA/5.9', 'baresip v1.0'])[1 + n % 4]
         AS user_agent
 FROM generate_series(1, {extensions}) AS n

@@ -6,7 +6,7 @@ nothing undone that the next does not find.
 
 from typing import Final
 
-from apps.registrar.overview import sql
+from apps.registrar.overview import site_sql, sql
 from apps.registrar.store import AnyConnection
 
 MOST_AT_ONCE: Final = 500
@@ -26,3 +26,13 @@ async def keep_overview(connection: AnyConnection, *, is_behind: bool) -> bool:
     }
     row = await (await connection.execute(sql.CATCH_UP, params)).fetchone()
     return row is not None and row[0] >= MOST_AT_ONCE
+
+
+async def keep_sites(connection: AnyConnection) -> None:
+    """Reads all sites anew, if that is due."""
+    async with connection.transaction():
+        await connection.execute(site_sql.FIRST)
+        due = await (await connection.execute(site_sql.IS_DUE, {"most": "1 hour"})).fetchone()
+        if due is not None:
+            await connection.execute(site_sql.KEEP, site_sql.CONSTANTS)
+            await connection.execute(site_sql.DONE, {"began": due[0]})

@@ -91,6 +91,33 @@ class OnlineStep(models.Model):
         return f"{self.until} {self.delta:+}"
 
 
+class OverviewSite(models.Model):
+    """A site of several phones and its place on the Sites page: those that are down first, then the larger."""
+
+    address = models.TextField(primary_key=True, db_collation="C", help_text="With its prefix length.")
+    rank = models.SmallIntegerField(help_text="0: down.")
+    fewer = models.IntegerField(help_text="Its phones, negative: all columns of the order rise.")
+
+    class Meta:
+        indexes: ClassVar[list[models.Index]] = [
+            models.Index(fields=["rank", "fewer", "address"], name="site_by_place"),
+        ]
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class SiteProgress(models.Model):
+    """One row: when the sites were read last, and how long that took."""
+
+    id = models.SmallIntegerField(primary_key=True)
+    ran_at = models.DateTimeField()
+    cost = models.DurationField()
+
+    def __str__(self) -> str:
+        return str(self.ran_at)
+
+
 class OverviewProgress(models.Model):
     """One row: up to when the ledger and the strangers were read, once at once and once when every commit is through,
     and how far the pass through the whole directory has come."""

@@ -15,7 +15,7 @@ from apps.extensions.models import Credential, Domain, Extension, Peer
 from apps.registrar.models import Binding, RegistrationEvent
 from apps.registrar.outcomes import EventKind
 from apps.registrar.overview.buckets import buckets_of
-from apps.registrar.overview.listing import extensions_found, peers_found, peers_in
+from apps.registrar.overview.listing import catch_up, extensions_found, peers_found, peers_in
 from apps.registrar.states import PeerState
 from apps.sip.uri import UriError, address_of_record, parse_sip_uri
 
@@ -120,12 +120,13 @@ class PeerFilters(DomainFilterSet):
 
     def by_state(self, queryset: QuerySet[Peer], name: str, value: str) -> QuerySet[Peer]:
         """By the overview; the view leaves out who is not in this state any more."""
+        catch_up()
         return _chosen(queryset.filter(overview__bucket__in=buckets_of(value)), peers_in(value), self.request)
 
     def by_search(self, queryset: QuerySet[Peer], name: str, value: str) -> QuerySet[Peer]:
         extension = Q(extension__number__icontains=value) | Q(extension__display_name__icontains=value)
         return _chosen(
-            queryset.filter(Q(name__icontains=value) | extension), peers_found(value), self.request
+            queryset.filter(Q(name__icontains=value) | extension), _peers_found(value), self.request
         )
 
 
@@ -168,7 +169,7 @@ class RegistrationFilters(filters.FilterSet):  # type: ignore[misc]
     def by_search(self, queryset: QuerySet[Binding], name: str, value: str) -> QuerySet[Binding]:
         text = Q(contact__icontains=value) | Q(user_agent__icontains=value) | Q(aor__icontains=value)
         matching = queryset.filter(text | Q(received_addr__startswith=value))
-        found = None if _may_be_of_the_domain(value) else peers_found(value)
+        found = None if _may_be_of_the_domain(value) else _peers_found(value)
         if found is not None:
             return matching.filter(peer_id__in=found)
         _walk(self.request)
@@ -207,6 +208,11 @@ def _owner_ids(text: str, owners: QuerySet[Any], name_field: str) -> list[UUID]:
     if reference is not None and reference.id is not None:
         return [reference.id]
     return _ids_named(owners, text, name_field)
+
+
+def _peers_found(text: str) -> list[UUID] | None:
+    catch_up()
+    return peers_found(text)
 
 
 def _may_be_of_the_domain(text: str) -> bool:

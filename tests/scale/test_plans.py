@@ -1,4 +1,4 @@
-"""Every list reads as many rows as it shows, by an index, however many there are: counted by EXPLAIN, not by a clock."""
+"""Every list reads as many rows as it shows, by an index, however many there are: by EXPLAIN, not by a clock."""
 
 import json
 from collections.abc import Iterator
@@ -9,28 +9,34 @@ import psycopg
 import pytest
 from django.db import connection
 from django.test import Client
+from pytest_django import DjangoDbBlocker
 
 from apps.accounts.models import User
 from apps.registrar.overview import listing
 from apps.registrar.overview.listing import ListPage, extension_list_page, list_page
 from apps.registrar.overview.orders import ORDERS
 from tests.registrar.conftest import url_of_test_database
-from tests.scale.seed import seed
+from tests.scale.seed import DIRECTORY, OVERVIEW, REGISTRAR, seed
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("many")]
 
-EXTENSIONS = 12_000
-BINDINGS = 3_000
+EXTENSIONS = 6_000
+BINDINGS = 1_500
 PAGE = 50
 # Of each bucket of a run a page's rows, and one more.
 MOST_READ = 14 * (PAGE + 1)
 FILTERS = ("", "attention", "online", "late", "offline", "never_registered", "disabled")
+# So few rows are read whole sooner than by an index: what is asked is whether there is one.
+BY_INDEX = "SET LOCAL enable_seqscan = off; SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off"
+EMPTIED = ", ".join((*DIRECTORY, *REGISTRAR, *OVERVIEW, "extensions_domain", "registrar_overviewprogress"))
 
 
-@pytest.fixture
-def many(transactional_db: None) -> None:
-    with psycopg.connect(url_of_test_database(), autocommit=True) as database:
+@pytest.fixture(scope="module")
+def many(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    with django_db_blocker.unblock(), psycopg.connect(url_of_test_database(), autocommit=True) as database:
         seed(database, extensions=EXTENSIONS, bindings=BINDINGS)
+        yield
+        database.execute(f"TRUNCATE {EMPTIED} CASCADE")
 
 
 def scans(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -41,15 +47,15 @@ def scans(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def rows_read(statement: str, params: Any) -> int:
-    """Rows that its scans bring or throw away. No scan of a whole large table."""
+    """Rows that its scans bring or throw away; none is of a whole large table."""
     with connection.cursor() as cursor:
+        cursor.execute(BY_INDEX)
         cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", params)
         found = cursor.fetchone()[0]
     [explained] = json.loads(found) if isinstance(found, str) else found
     read = 0
     for scan in scans(explained["Plan"]):
-        whole = scan["Node Type"] == "Seq Scan" and scan["Actual Rows"] > MOST_READ
-        assert not whole, scan["Relation Name"]
+        assert scan["Node Type"] != "Seq Scan" or scan["Actual Rows"] <= MOST_READ, scan["Relation Name"]
         read += (scan["Actual Rows"] + scan.get("Rows Removed by Filter", 0)) * scan["Actual Loops"]
     return int(read)
 
@@ -87,7 +93,7 @@ def walked(**query: Any) -> tuple[list[Any], ListPage]:
         page = list_page(size=1000, place=page.after, **query)
 
 
-def test_each_order_of_each_filter_reads_what_it_shows(many: None) -> None:
+def test_each_order_of_each_filter_reads_what_it_shows() -> None:
     for order in [f"{sign}{name}" for name in ORDERS for sign in ("", "-")]:
         for state in FILTERS:
             with reading(MOST_READ):
@@ -102,7 +108,7 @@ def test_each_order_of_each_filter_reads_what_it_shows(many: None) -> None:
             assert not set(first.ids) & set(second.ids) or not first.after
 
 
-def test_every_row_is_met_once_in_the_order_of_the_whole(many: None) -> None:
+def test_every_row_is_met_once_in_the_order_of_the_whole() -> None:
     for order in ("attention", "-extension", "address", "-address", "-registered", "expires", "peer"):
         forwards, page = walked(order=order)
         assert len(set(forwards)) == len(forwards) == EXTENSIONS, order
@@ -113,7 +119,7 @@ def test_every_row_is_met_once_in_the_order_of_the_whole(many: None) -> None:
         assert back == forwards, order
 
 
-def test_a_search_is_bounded_whether_it_finds_much_or_nothing(many: None) -> None:
+def test_a_search_is_bounded_whether_it_finds_much_or_nothing() -> None:
     bound = 4 * listing.MOST_LOOKED_AT
     for search in ("100777", "ann", "ann lee", "yealink", "10.0.1.5", "zz", "7", "nobody at all", "%_'\\"):
         for state in ("", "online"):
@@ -125,14 +131,12 @@ def test_a_search_is_bounded_whether_it_finds_much_or_nothing(many: None) -> Non
                 assert not set(following.ids) & set(page.ids)
 
 
-def test_a_search_finds_the_same_with_the_index_and_without(
-    many: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for search in ("100777", "0077", "ann lee 1e", "10.0.1.5"):
+def test_a_search_finds_the_same_with_the_index_and_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    for search in ("100777", "0077", "hugo 0077", "10.0.0.5"):
         for order in ("attention", "-address", "registered"):
-            monkeypatch.setattr(listing, "MOST_FOUND", 1_000_000)
+            monkeypatch.setattr(listing, "MOST_FOUND", EXTENSIONS)
             looked_through, _ = walked(search=search, order=order)
-            monkeypatch.setattr(listing, "MOST_FOUND", 5_000)
+            monkeypatch.setattr(listing, "MOST_FOUND", 500)
             indexed, _ = walked(search=search, order=order)
             assert indexed == looked_through, (search, order)
             assert indexed
@@ -141,7 +145,7 @@ def test_a_search_finds_the_same_with_the_index_and_without(
 @pytest.mark.parametrize(
     "address", ["/extensions/", "/events/", "/events/?q=100777", "/events/?events=reach"]
 )
-def test_other_pages_read_a_bounded_number_of_rows(many: None, admin: User, address: str) -> None:
+def test_other_pages_read_a_bounded_number_of_rows(admin: User, address: str) -> None:
     browser = Client()
     browser.force_login(admin, backend="django.contrib.auth.backends.ModelBackend")
     with reading(2 * listing.MOST_LOOKED_AT + MOST_READ):

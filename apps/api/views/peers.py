@@ -26,7 +26,6 @@ from apps.api.serializers.peers import (
 )
 from apps.extensions.models import Credential, Extension, Peer, PeerKind
 from apps.extensions.services import PEER_FIELDS, NewPeer, credential_rotate, peer_create
-from apps.registrar.overview.listing import catch_up
 from apps.registrar.selectors import peers_with_state
 from apps.registrar.services import peer_delete, peer_update
 
@@ -62,8 +61,6 @@ class PeerViewSet(ApiViewSet):
 
     def list(self, request: Request) -> Response:
         state = request.query_params.get("state")
-        if state is not None:
-            catch_up()
         ids = self.ids_of_page(self.walked_rows().only("id", "name"))
         found = {peer.pk: peer for peer in self.get_queryset().filter(pk__in=ids)}
         peers = [found[each] for each in ids if each in found]

@@ -64,9 +64,8 @@ FROM sites
 """
 )
 # What the list is in order by. The sums of all sites take their time, so they are kept.
-KEEP: Final = (
-    _PHONES.format(bindings="registrar_binding", activity="registrar_peeractivity", gone=_GONE)
-    + """
+_SITES: Final = _PHONES.format(bindings="registrar_binding", activity="registrar_peeractivity", gone=_GONE)
+KEEP: Final = f"""{_SITES}
 , listed AS (
     SELECT host(site) || '/' || masklen(site) AS address,
            CASE WHEN overdue >= %(overdue_at_least)s THEN 0 ELSE 1 END AS rank, -phones AS fewer
@@ -77,8 +76,7 @@ KEEP: Final = (
 INSERT INTO registrar_overviewsite AS s (address, rank, fewer) SELECT address, rank, fewer FROM listed
 ON CONFLICT (address) DO UPDATE SET rank = excluded.rank, fewer = excluded.fewer
 WHERE (s.rank, s.fewer) <> (excluded.rank, excluded.fewer)
-"""
-)
+"""  # noqa: S608 - our own constants
 
 FIRST: Final = """
 INSERT INTO registrar_siteprogress (id, ran_at, cost) VALUES (1, '-infinity', '0') ON CONFLICT DO NOTHING

@@ -1,4 +1,4 @@
-"""The overview follows what happens: at once where it is told, in time where time alone changes a state, and for sure."""
+"""The overview follows what happens: at once where it is told, in time where time alone tells, and for sure."""
 
 import datetime as dt
 from collections.abc import Callable

@@ -65,9 +65,13 @@ class ApiViewSet(ApiView, GenericViewSet[Any]):
         found: list[Any] = [row.pk for row in self.paginate_queryset(self.filter_queryset(rows)) or ()]
         return found
 
+    def paged(self, rows: list[Any], serializer_class: type[BaseSerializer[Any]]) -> Response:
+        """The answer with these rows of the page that was read last."""
+        return self.get_paginated_response(serializer_class(rows, many=True).data)
+
     def page_of(self, rows: QuerySet[Any], serializer_class: type[BaseSerializer[Any]]) -> Response:
         page = self.paginate_queryset(self.filter_queryset(rows))
-        return self.get_paginated_response(serializer_class(page, many=True).data)
+        return self.paged(list(page or ()), serializer_class)
 
     def walked_rows(self) -> QuerySet[Any]:
         """Every row of the list in `ordering`, by an index, for a filter that no index knows (`walks`)."""

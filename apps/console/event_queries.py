@@ -44,7 +44,7 @@ class EventPage:
     older: str
     searches_on: bool = False
     named: int = 0
-    looked_at: int = MOST_LOOKED_AT
+    looked_at: str = f"{MOST_LOOKED_AT:,}"
 
 
 def kind_filter(name: str) -> dict[str, object]:

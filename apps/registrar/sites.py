@@ -47,7 +47,13 @@ def site_page(*, search: str, place: str, size: int) -> SitePage:
     """Sites with more than one phone, those that are down first, then by size; what is said of them is read now."""
     _keep_if_cheap()
     rank, fewer, address = _place(place)
-    params = {"search": search, "size": size + 1, "rank": rank, "fewer": fewer, "address": address}
+    params: dict[str, Any] = {
+        "search": search,
+        "size": size + 1,
+        "rank": rank,
+        "fewer": fewer,
+        "address": address,
+    }
     with connection.cursor() as cursor:
         cursor.execute(site_sql.PAGE, params)
         rows = cursor.fetchall()

@@ -54,7 +54,7 @@ class ExtensionViewSet(ApiViewSet):
         ids = self.ids_of_page(Extension.objects.only("id", "number"))
         found = {extension.pk: extension for extension in self.get_queryset().filter(pk__in=ids)}
         shown = [found[each] for each in ids if each in found]
-        return self.get_paginated_response(ExtensionSerializer(shown, many=True).data)
+        return self.paged(shown, ExtensionSerializer)
 
     @NAMED
     def retrieve(self, request: Request, extension: str) -> Response:

@@ -65,7 +65,7 @@ class PeerViewSet(ApiViewSet):
         found = {peer.pk: peer for peer in self.get_queryset().filter(pk__in=ids)}
         peers = [found[each] for each in ids if each in found]
         shown = [peer for peer in peers if state is None or getattr(peer, "state", None) == state]
-        return self.get_paginated_response(PeerSerializer(shown, many=True).data)
+        return self.paged(shown, PeerSerializer)
 
     @NAMED
     def retrieve(self, request: Request, peer: str) -> Response:

@@ -40,7 +40,7 @@ class ListPage:
     before: str = ""
     found: int | None = None
     searches_on: bool = False
-    looked_at: int = MOST_LOOKED_AT
+    looked_at: str = f"{MOST_LOOKED_AT:,}"
 
 
 def catch_up() -> None:

@@ -14,12 +14,13 @@ from apps.extensions.audit import Actor
 from apps.extensions.models import Extension, Peer
 from apps.extensions.services import NewPeer, extension_create
 from apps.registrar import selectors
-from apps.registrar.models import Binding, Overview, OverviewCount, OverviewText, PeerActivity
-from apps.registrar.models import OverviewProgress as Progress
+from apps.registrar.models import Binding, PeerActivity
 from apps.registrar.models import RegistrationEvent as Event
 from apps.registrar.overview.buckets import ALL, bucket_of, needs_attention, rank_of, state_of
 from apps.registrar.overview.keeper import keep_overview
 from apps.registrar.overview.listing import catch_up, counts
+from apps.registrar.overview.models import Overview, OverviewCount, OverviewText
+from apps.registrar.overview.models import OverviewProgress as Progress
 from apps.registrar.services import extension_delete, extension_update
 from apps.registrar.states import PeerState
 from tests.registrar.conftest import Registrar

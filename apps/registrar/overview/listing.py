@@ -16,7 +16,7 @@ from apps.registrar.overview.buckets import buckets_of
 from apps.registrar.overview.orders import EXTENSION_RUNS, Place, Run, place_of, place_text, runs
 
 # A search that finds more than this looks through the list in its order instead, so many rows a page.
-MOST_FOUND: Final = 5_000
+MOST_FOUND: Final = 3_000
 MOST_LOOKED_AT: Final = 10_000
 # The first rows looked at are often enough.
 STEPS: Final = (500, 2_500, MOST_LOOKED_AT)

@@ -118,14 +118,16 @@ def found(source: Source, words: Sequence[str]) -> str:
 
 
 def placed(source: Source, keys: str, columns: Sequence[str], key: str) -> str:
-    """These columns of the rows whose keys the statement `keys` brings, as `id`; NULLs for one that is no more, and for
-    all where there are `most` or more."""
+    """These columns of the rows whose keys the statement `keys` brings, as `id`; NULLs for one that is no more. Where
+    there are `most` or more, one row of NULLs for all."""
     listed = ", ".join(columns)
     # OFFSET 0: a look-up for each, whatever the planner thinks of joining them all.
-    few = "(SELECT count(*) FROM f) < %(most)s"
-    each = f"SELECT {listed} FROM {source.rows} AS o WHERE o.{key} = f.id AND {few} OFFSET 0"  # noqa: S608
-    joined = f"SELECT {listed} FROM f LEFT JOIN LATERAL ({each}) AS o ON true"  # noqa: S608
-    return f"WITH f AS MATERIALIZED ({keys}) {joined}"
+    each = f"SELECT {listed} FROM {source.rows} AS o WHERE o.{key} = f.id OFFSET 0"  # noqa: S608
+    return f"""
+WITH f AS MATERIALIZED ({keys}), n AS (SELECT count(*) >= %(most)s AS are_many FROM f)
+SELECT {listed} FROM n CROSS JOIN f LEFT JOIN LATERAL ({each}) AS o ON true WHERE NOT n.are_many
+UNION ALL SELECT {", ".join("NULL" for _ in columns)} FROM n WHERE n.are_many
+"""  # noqa: S608 - our own constants
 
 
 def window(source: Source, run: Run, *, beyond: bool) -> str:

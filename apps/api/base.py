@@ -51,6 +51,7 @@ class ApiViewSet(ApiView, GenericViewSet[Any]):
     pagination_class = KeysetPagination
     ordering: ClassVar[tuple[str, ...]] = ()
     name_field: ClassVar[str] = "name"
+    walks = False
 
     def body(self, serializer_class: type[BaseSerializer[Any]], partial: bool = False) -> dict[str, Any]:
         """The request's fields, checked. Raises ValidationError."""
@@ -59,9 +60,23 @@ class ApiViewSet(ApiView, GenericViewSet[Any]):
         fields: dict[str, Any] = serializer.validated_data
         return fields
 
+    def ids_of_page(self, rows: QuerySet[Any]) -> list[Any]:
+        """The keys of a page of rows that are then read with more."""
+        found: list[Any] = [row.pk for row in self.paginate_queryset(self.filter_queryset(rows)) or ()]
+        return found
+
+    def paged(self, rows: list[Any], serializer_class: type[BaseSerializer[Any]]) -> Response:
+        """The answer with these rows of the page that was read last."""
+        return self.get_paginated_response(serializer_class(rows, many=True).data)
+
     def page_of(self, rows: QuerySet[Any], serializer_class: type[BaseSerializer[Any]]) -> Response:
         page = self.paginate_queryset(self.filter_queryset(rows))
-        return self.get_paginated_response(serializer_class(page, many=True).data)
+        return self.paged(list(page or ()), serializer_class)
+
+    def walked_rows(self) -> QuerySet[Any]:
+        """Every row of the list in `ordering`, by an index, for a filter that no index knows (`walks`)."""
+        model: type[Model] = self.get_queryset().model
+        return model._default_manager.all()
 
     def named(self, rows: QuerySet[Row]) -> Row:
         """The row that the address names."""

@@ -10,7 +10,7 @@ import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeGuard
 
 from django.core.exceptions import ValidationError as DjangoValidationError
 from django.db.models import DateTimeField, Model, Q, QuerySet
@@ -24,6 +24,8 @@ from rest_framework.views import APIView
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1000
 LONGEST_CURSOR: Final = 2048
+# Where no index knows what a filter wants, so many rows are looked through for a page, however few are found.
+MOST_LOOKED_AT: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,16 @@ class Position:
     back: bool = False
 
 
+class Walked(Protocol):
+    def walked_rows(self) -> QuerySet[Any]: ...
+
+
 class KeysetPagination(CursorPagination):
+    """Of a view that `walks` only the next MOST_LOOKED_AT rows of the list are looked through: a page may then hold few
+    rows, or none, and still have a next."""
+
+    next_link: str | None = None
+    previous_link: str | None = None
     page_size = DEFAULT_LIMIT
     max_page_size = MAX_LIMIT
     page_size_query_param = "limit"
@@ -48,30 +59,24 @@ class KeysetPagination(CursorPagination):
         limit = _limit(request)
         position = _position(request, queryset.model, order)
         back = position is not None and position.back
+        direction = _reversed(order) if back else order
         if position is not None:
             queryset = queryset.filter(_beyond(order, position))
-        found = list(queryset.order_by(*(_reversed(order) if back else order))[: limit + 1])
-        more, page = len(found) > limit, found[:limit]
-        if back:
-            page.reverse()
-        self.set_links(
-            request, order, page, has_next=more or back, has_previous=(position is not None, more)[back]
-        )
-        return page
+        last = _last_looked_at(view.walked_rows(), direction, order, position) if _walks(view) else None
+        if last is not None:
+            queryset = queryset.filter(_until(order, Position(_values(last, order), back)))
+        found = list(queryset.order_by(*direction)[: limit + 1])
+        page = found[:limit]
+        beyond = page[-1] if len(found) > limit else last
+        onwards = self._link(request, beyond, order, back)
+        returning = self._link(request, page[0], order, not back) if page and position else None
+        self.next_link, self.previous_link = (returning, onwards) if back else (onwards, returning)
+        return page[::-1] if back else page
 
-    def set_links(
-        self,
-        request: Request,
-        order: Sequence[str],
-        page: Sequence[Model],
-        has_next: bool,
-        has_previous: bool,
-    ) -> None:
-        def link(row: Model, back: bool) -> str:
-            return replace_query_param(request.build_absolute_uri(), "cursor", _cursor(row, order, back))
-
-        self.next_link = link(page[-1], back=False) if page and has_next else None
-        self.previous_link = link(page[0], back=True) if page and has_previous else None
+    def _link(self, request: Request, row: Model | None, order: Sequence[str], back: bool) -> str | None:
+        if row is None:
+            return None
+        return replace_query_param(request.build_absolute_uri(), "cursor", _cursor(row, order, back))
 
     def get_next_link(self) -> str | None:
         return self.next_link
@@ -124,8 +129,27 @@ def _value(model: type[Model], column: str, value: Any) -> Any:
     return read
 
 
+def _walks(view: APIView | None) -> TypeGuard["Walked"]:
+    return bool(getattr(view, "walks", False))
+
+
+def _last_looked_at(
+    rows: QuerySet[Any], direction: Sequence[str], order: Sequence[str], position: Position | None
+) -> Model | None:
+    """The row that ends what is looked through; None: the list ends before. Found along the order's index alone."""
+    if position is not None:
+        rows = rows.filter(_beyond(order, position))
+    columns = [column.lstrip("-") for column in order]
+    found: list[Model] = list(rows.order_by(*direction).only(*columns)[MOST_LOOKED_AT - 1 : MOST_LOOKED_AT])
+    return found[0] if found else None
+
+
+def _values(row: Model, order: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(getattr(row, column.lstrip("-")) for column in order)
+
+
 def _cursor(row: Model, order: Sequence[str], back: bool) -> str:
-    values = [_plain(getattr(row, column.lstrip("-"))) for column in order]
+    values = [_plain(value) for value in _values(row, order)]
     return base64.urlsafe_b64encode(json.dumps([back, *values]).encode()).decode()
 
 
@@ -145,6 +169,13 @@ def _beyond(order: Sequence[str], position: Position) -> Q:
     first = order[0].lstrip("-")
     seek = "lte" if order[0].startswith("-") != position.back else "gte"
     return Q(**{f"{first}__{seek}": position.values[0]}) & beyond
+
+
+def _until(order: Sequence[str], position: Position) -> Q:
+    """Rows before the position in this order, and that row."""
+    first = order[0].lstrip("-")
+    bound = "gte" if order[0].startswith("-") != position.back else "lte"
+    return Q(**{f"{first}__{bound}": position.values[0]}) & ~_beyond(order, position)
 
 
 def _reversed(order: Sequence[str]) -> tuple[str, ...]:

@@ -8,11 +8,11 @@ from typing import Final
 from uuid import UUID
 
 from channels.db import database_sync_to_async
-from django.db.models import QuerySet
 
+from apps.console.list_query import ListQuery
 from apps.console.phone_models import phone_model
-from apps.extensions.models import Peer
 from apps.registrar import selectors
+from apps.registrar.overview.listing import catch_up
 from apps.registrar.selectors import RegistrationRow
 
 CHUNK: Final = 500
@@ -33,12 +33,18 @@ HEADINGS: Final = (
 )
 
 
-async def registrations_csv(peers: QuerySet[Peer], chosen: Sequence[UUID]) -> AsyncIterator[str]:
-    """One line per binding, one for a peer without; in the order of `peers`, only the chosen ones if any are."""
+async def registrations_csv(query: ListQuery, chosen: Sequence[UUID]) -> AsyncIterator[str]:
+    """One line per binding, one for a peer without; in the order of the list, only the chosen ones if any are.
+
+    Read a page at a time, by keys: memory stays the same, and no transaction is open while a slow reader reads.
+    """
     yield csv_text([HEADINGS])
-    peer_ids = await _peer_ids(peers.filter(pk__in=chosen) if chosen else peers)
-    for start in range(0, len(peer_ids), CHUNK):
-        yield await _chunk(peer_ids[start : start + CHUNK])
+    place = ""
+    while True:
+        text, place = await _chunk(query, chosen, place)
+        yield text
+        if not place:
+            return
 
 
 def safe_cell(value: object) -> str:
@@ -53,15 +59,19 @@ def csv_text(rows: Iterable[Sequence[object]]) -> str:
 
 
 @database_sync_to_async
-def _peer_ids(peers: QuerySet[Peer]) -> list[UUID]:
-    return list(peers.values_list("pk", flat=True))
-
-
-@database_sync_to_async
-def _chunk(peer_ids: list[UUID]) -> str:
-    place = {peer_id: index for index, peer_id in enumerate(peer_ids)}
-    rows = sorted(selectors.rows_of(peer_ids), key=lambda row: place[row.peer.pk])
-    return csv_text(cells for row in rows for cells in _lines(row))
+def _chunk(query: ListQuery, chosen: Sequence[UUID], place: str) -> tuple[str, str]:
+    """Lines, and the place of the next."""
+    if not place:
+        catch_up()
+    page = selectors.registration_page(
+        search=query.search,
+        state=query.state,
+        order=query.order,
+        place=place,
+        size=CHUNK,
+        only=chosen or None,
+    )
+    return csv_text(cells for row in page.rows for cells in _lines(row)), page.listed.after
 
 
 def _lines(row: RegistrationRow) -> list[list[object]]:

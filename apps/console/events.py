@@ -14,12 +14,12 @@ from apps.registrar import selectors
 @gzip_page
 def index(request: HttpRequest) -> HttpResponse:
     search, before = search_of(request.GET), request.GET.get("before", "")
-    kind = request.GET.get("events", "")
+    kind, in_text = request.GET.get("events", ""), "text" in request.GET
     context = {
         "section": "events",
         "search": search,
         "before": before,
-        "page": event_page(search=search, before=before, kinds=kinds_named(kind)),
+        "page": event_page(search=search, before=before, kinds=kinds_named(kind), in_text=in_text),
         **kind_filter(kind),
         "now": selectors.database_now(),
     }

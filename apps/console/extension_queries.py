@@ -1,26 +1,25 @@
 """Reads for the Extensions pages. Must not write."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Final
 from uuid import UUID
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import F, QuerySet
 from django.db.models.functions import Length
 
 from apps.extensions.models import Domain, Extension, Peer, PeerKind
 from apps.registrar import selectors
 from apps.registrar.selectors import RegistrationRow
 
-FIRST_NUMBER = "1001"
+FIRST_NUMBER: Final = "1001"
+LENGTHS: Final = range(2, 11)
+MOST_COUNTED: Final = 1_000
 
 
-def extension_list(search: str) -> QuerySet[Extension]:
-    """In the order of their numbers (999 before 1001)."""
-    devices = Peer.objects.filter(extension=OuterRef("pk"))
-    extensions = Extension.objects.select_related("domain")
-    for word in search.split()[:5]:
-        named = Q(number__icontains=word) | Q(display_name__icontains=word)
-        extensions = extensions.filter(named | Exists(devices.filter(name__icontains=word)))
-    return extensions.order_by(Length("number"), "number", "pk")
+def extensions_of(ids: Sequence[UUID]) -> list[Extension]:
+    """In the order of their ids."""
+    found = Extension.objects.select_related("domain").in_bulk(ids)
+    return [found[each] for each in ids if each in found]
 
 
 def next_free_number(domain: Domain | None) -> str:
@@ -28,21 +27,21 @@ def next_free_number(domain: Domain | None) -> str:
     if domain is None:
         return FIRST_NUMBER
     digits = Extension.objects.filter(domain=domain, number__regex=r"^[1-9][0-9]{1,9}$")
-    shape = digits.values(length=Length("number")).annotate(found=Count("pk")).order_by("-found", "-length")
-    commonest = shape.first()
-    if commonest is None:
+    found = {length: digits.filter(number__length=length)[:MOST_COUNTED].count() for length in LENGTHS}
+    commonest = max(reversed(LENGTHS), key=lambda length: found[length])
+    if not found[commonest]:
         return FIRST_NUMBER
-    highest = digits.filter(number__length=commonest["length"]).order_by("-number").first()
+    highest = digits.filter(number__length=commonest).order_by(Length("number").desc(), "-number").first()
     number = int(highest.number) + 1 if highest else int(FIRST_NUMBER)
-    taken = set(Peer.objects.filter(domain=domain, name__regex=r"^[0-9]+$").values_list("name", flat=True))
-    while str(number) in taken:
+    while Peer.objects.filter(domain=domain, name=str(number)).exists():
         number += 1
     return str(number)
 
 
 def next_device_name(extension: Extension) -> str:
     """ "1001-2", "1001-3", …: the first that is free."""
-    taken = set(Peer.objects.filter(domain=extension.domain).values_list("name", flat=True))
+    of_number = Peer.objects.filter(domain=extension.domain, name__startswith=f"{extension.number}-")
+    taken = set(of_number.values_list("name", flat=True))
     count = 2
     while f"{extension.number}-{count}" in taken:
         count += 1

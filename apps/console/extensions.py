@@ -9,7 +9,6 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.core.paginator import Paginator
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -19,14 +18,14 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from apps.console.access import actor_of, admin_required
 from apps.console.event_queries import kind_filter, kinds_named
 from apps.console.extension_queries import (
-    extension_list,
+    extensions_of,
     next_device_name,
     next_free_number,
     rows_by_extension,
 )
 from apps.console.extension_state import ExtensionLine, extension_line, extension_sentence
 from apps.console.forms import ExtensionCreateForm, ExtensionEditForm, TraceForm, posted
-from apps.console.list_query import PAGE_SIZE, search_of
+from apps.console.list_query import PAGE_SIZE, counted, place_of, search_of
 from apps.console.secrets_page import handover_page
 from apps.console.timeline_strip import strip
 from apps.console.verdict import verdict_of
@@ -35,6 +34,7 @@ from apps.extensions.audit import Actor
 from apps.extensions.models import Domain, Extension
 from apps.extensions.services import NewPeer, extension_create, peer_create
 from apps.registrar import selectors
+from apps.registrar.overview.listing import extension_list_page
 from apps.registrar.regevent.selectors import subscriptions_of_extension
 from apps.registrar.services import extension_delete, extension_update
 from apps.registrar.trace.selectors import trace_statuses
@@ -47,13 +47,15 @@ SPAN_WORDS: Final = (("24h", "24 hours"), ("7d", "7 days"))
 @gzip_page
 def index(request: HttpRequest) -> HttpResponse:
     search = search_of(request.GET)
-    page = Paginator(extension_list(search), PAGE_SIZE).get_page(request.GET.get("page"))
+    page = extension_list_page(search=search, place=place_of(request.GET), size=PAGE_SIZE)
+    number = counted(Extension.objects.all())
     context = {
         "section": "extensions",
         "page": page,
-        "lines": _lines(page.object_list),
+        "number": number,
+        "lines": _lines(extensions_of(page.ids)),
         "search": search,
-        "is_first_use": not page.paginator.count and not search,
+        "is_first_use": number == "0" and not search,
     }
     return render(request, "console/extensions/index.html", context)
 

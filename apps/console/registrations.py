@@ -9,7 +9,6 @@ from typing import Final
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.paginator import Page, Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
@@ -18,11 +17,12 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.console.access import actor_of, admin_required
 from apps.console.csv_export import registrations_csv
-from apps.console.list_query import PAGE_SIZE, ListQuery, list_query
+from apps.console.list_query import PAGE_SIZE, list_query
 from apps.console.sparkline import Sparkline, sparkline
-from apps.extensions.models import Extension, Peer
+from apps.extensions.models import Extension
 from apps.registrar import selectors
 from apps.registrar.models import Binding
+from apps.registrar.overview.listing import catch_up
 from apps.registrar.services import bindings_drop
 from apps.registrar.states import PeerState
 
@@ -53,19 +53,21 @@ COLUMNS: Final = (
 @gzip_page
 def registrations(request: HttpRequest) -> HttpResponse:
     query = list_query(request.GET)
-    page = _page(query, request.GET.get("page"))
+    catch_up()
+    page = selectors.registration_page(
+        search=query.search, state=query.state, order=query.order, place=query.place, size=PAGE_SIZE
+    )
     counters = selectors.counters()
     context = {
         "section": "registrations",
         "search": query.search,
-        "page": page,
-        "rows": selectors.registration_rows(page.object_list),
+        "page": page.listed,
+        "rows": page.rows,
         "query": query,
         "counters": counters,
         "filters": _filters(counters),
         "headings": [_heading(label, order, query.order) for label, order in COLUMNS],
         "history": _history(counters),
-        "start": page.start_index() - 1 if page.paginator.count else 0,
         "page_size": PAGE_SIZE,
         "is_first_use": not counters.total and not Extension.objects.exists(),
     }
@@ -76,7 +78,7 @@ def registrations(request: HttpRequest) -> HttpResponse:
 async def export(request: HttpRequest) -> StreamingHttpResponse:
     """The selected peers, or without a selection all that match the filter, as CSV."""
     query, chosen = list_query(request.GET), _selected(request)
-    rows: AsyncIterator[str] = registrations_csv(_matching(query), chosen)
+    rows: AsyncIterator[str] = registrations_csv(query, chosen)
     response = StreamingHttpResponse(rows, content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = 'attachment; filename="registrations.csv"'
     return response
@@ -94,14 +96,6 @@ def drop(request: HttpRequest) -> HttpResponseBase:
     dropped = bindings_drop(bindings=bindings, actor=actor_of(request))
     messages.success(request, f"{dropped} binding{'' if dropped == 1 else 's'} dropped.")
     return redirect("console:registrations")
-
-
-def _matching(query: ListQuery) -> QuerySet[Peer]:
-    return selectors.registrations(search=query.search, state=query.state, order=query.order)
-
-
-def _page(query: ListQuery, number: str | None) -> Page[Peer]:
-    return Paginator(_matching(query), PAGE_SIZE).get_page(number)
 
 
 def _selected(request: HttpRequest) -> list[UUID]:

@@ -1,22 +1,23 @@
 """Who was refused without being anybody: unknown user names, wrong domains and realms, blocked sources."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.gzip import gzip_page
 from django.views.decorators.http import require_safe
 
-from apps.console.list_query import PAGE_SIZE, search_of
+from apps.console.list_query import PAGE_SIZE, counted, place_of, search_of
 from apps.extensions.models import Peer
 from apps.registrar.models import Stranger
 from apps.registrar.outcomes import REFUSALS
 from apps.registrar.selectors import database_now
 
+PLACE: Final = re.compile(r"[0-9]{1,18}")
 OTHER_WORDS: Final = {
     "wrong_realm": "wrong realm",
     "malformed": "cannot be read",
@@ -37,23 +38,41 @@ class StrangerLine:
         return OTHER_WORDS.get(reason) or (REFUSALS[reason].words if reason in REFUSALS else reason)
 
 
+@dataclass(frozen=True, slots=True)
+class StrangerPage:
+    lines: list[StrangerLine]
+    after: str
+    before: str = ""
+
+
 @require_safe
 @gzip_page
 def index(request: HttpRequest) -> HttpResponse:
     search = search_of(request.GET)
-    page = Paginator(_matching(search), PAGE_SIZE).get_page(request.GET.get("page"))
+    page = _page(_matching(search), place_of(request.GET))
     context = {
         "section": "events",
         "search": search,
         "page": page,
-        "lines": _lines(page.object_list),
+        "number": counted(Stranger.objects.all()),
+        "lines": page.lines,
         "now": database_now(),
     }
     return render(request, "console/strangers.html", context)
 
 
+def _page(found: QuerySet[Stranger], place: str) -> StrangerPage:
+    """The newest first. A place is the id of the row it follows; one that is gone means the newest."""
+    before = Stranger.objects.filter(pk=int(place)).first() if PLACE.fullmatch(place) else None
+    if before is not None:
+        found = found.filter(Q(last_at__lt=before.last_at) | Q(last_at=before.last_at, pk__lt=before.pk))
+    shown = list(found[: PAGE_SIZE + 1])
+    after = str(shown[PAGE_SIZE - 1].pk) if len(shown) > PAGE_SIZE else ""
+    return StrangerPage(_lines(shown[:PAGE_SIZE]), after)
+
+
 def _matching(search: str) -> QuerySet[Stranger]:
-    found = Stranger.objects.order_by("-last_at", "pk")
+    found = Stranger.objects.order_by("-last_at", "-pk")
     for word in search.split()[:5]:
         text = Q(username__icontains=word) | Q(domain__icontains=word) | Q(user_agent__icontains=word)
         found = found.filter(text | Q(received_addr__startswith=word))

@@ -131,7 +131,11 @@ class Extension(models.Model):
 
     class Meta:
         ordering: ClassVar[list[str]] = ["number"]
-        indexes: ClassVar[list[models.Index]] = [_folded("number", "extension_by_folded_number")]
+        indexes: ClassVar[list[models.Index]] = [
+            _folded("number", "extension_by_folded_number"),
+            models.Index(Length("number"), "number", "id", name="extension_by_length_and_number"),
+            models.Index(fields=["number", "id"], name="extension_by_number"),
+        ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
                 fields=["domain", "number"],
@@ -183,7 +187,10 @@ class Peer(models.Model):
 
     class Meta:
         ordering: ClassVar[list[str]] = ["name"]
-        indexes: ClassVar[list[models.Index]] = [_folded("name", "peer_by_folded_name")]
+        indexes: ClassVar[list[models.Index]] = [
+            _folded("name", "peer_by_folded_name"),
+            models.Index(fields=["kind", "name", "id"], name="peer_by_kind_and_name"),
+        ]
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.UniqueConstraint(
                 fields=["domain", "name"],

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 from uuid import UUID
 
+from apps.registrar.overview.orders import LONGEST_PLACE
+
 MOST_WATCHED: Final = 200
 LONGEST_TEXT: Final = 200
 LONGEST_MESSAGE: Final = 32_768
@@ -27,7 +29,7 @@ class ShownList:
     search: str
     state: str
     order: str
-    start: int
+    place: str
     size: int
 
 
@@ -84,7 +86,7 @@ def _shown_list(content: Any) -> ShownList:
         search=_text(content.get("search")),
         state=_text(content.get("state")),
         order=_text(content.get("order")),
-        start=_number(content, "start"),
+        place=_text(content.get("place"), LONGEST_PLACE),
         size=min(_number(content, "size"), MOST_WATCHED),
     )
 
@@ -98,8 +100,8 @@ def _ids(names: Any) -> list[UUID]:
         raise InvalidMessageError("peer id") from error
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str) or len(value) > LONGEST_TEXT or "\0" in value:
+def _text(value: Any, longest: int = LONGEST_TEXT) -> str:
+    if not isinstance(value, str) or len(value) > longest or "\0" in value:
         raise InvalidMessageError("text")
     return value
 

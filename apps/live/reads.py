@@ -16,6 +16,7 @@ from apps.live.messages import ShownList, View
 from apps.live.versions import row_version
 from apps.live.viewer import ELEMENTS, FreshRow
 from apps.registrar import selectors
+from apps.registrar.overview.listing import catch_up, list_page
 
 TEMPLATES: Final[dict[View, str]] = {
     "row": "console/registrations/_row.html",
@@ -75,6 +76,7 @@ def _member(view: View, row: selectors.RegistrationRow) -> str:
 @in_thread
 def read_counters() -> str:
     """As JSON."""
+    catch_up()
     counters = selectors.counters()
     return json.dumps({**asdict(counters), "total": counters.total}, separators=(",", ":"))
 
@@ -82,5 +84,9 @@ def read_counters() -> str:
 @in_thread
 def read_page(shown: ShownList) -> tuple[UUID, ...]:
     """The peers that the page would show if it were loaded now."""
-    peers = selectors.registrations(search=shown.search, state=shown.state, order=shown.order)
-    return tuple(peers.values_list("pk", flat=True)[shown.start : shown.start + shown.size])
+    if not shown.size:
+        return ()
+    listed = list_page(
+        search=shown.search, state=shown.state, order=shown.order, place=shown.place, size=shown.size
+    )
+    return tuple(listed.ids)

@@ -286,5 +286,15 @@ class WorkerHeartbeat(models.Model):
         return self.id
 
 
+from apps.registrar.overview.models import (  # noqa: E402, F401 - Django looks here
+    OnlineStep,
+    Overview,
+    OverviewCount,
+    OverviewDue,
+    OverviewProgress,
+    OverviewSite,
+    OverviewText,
+    SiteProgress,
+)
 from apps.registrar.regevent.models import PendingNotify, RegSubscription  # noqa: E402, F401 - Django looks here
 from apps.registrar.trace.models import Trace, TracedMessage  # noqa: E402, F401 - as above

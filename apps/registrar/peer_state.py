@@ -1,16 +1,15 @@
 """Which state a peer is in, and what about it needs attention, as annotations from the view of models.Standing.
 
 `attention` is the code of a finding that a row can rest on (apps.diagnosis tells it in full), "" when nothing is wrong.
-Must not page, search or count: that is selectors.py.
+Must not page, search or count: that is the overview's part.
 """
 
 from typing import Final
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, QuerySet
 
 from apps.extensions.models import Peer
 
-NEEDS_ATTENTION: Final = ~Q(attention="")
 _FROM_VIEW: Final = (
     "state",
     "attention",

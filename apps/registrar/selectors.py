@@ -8,46 +8,28 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection
-from django.db.models import (
-    Count,
-    Exists,
-    F,
-    OuterRef,
-    Q,
-    QuerySet,
-    Subquery,
-    Value,
-)
-from django.db.models.expressions import Combinable
+from django.db import connection, transaction
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce, Length, Now
 
 from apps.extensions.models import Extension, Peer, PeerKind
 from apps.registrar.models import Binding, PeerActivity, Probe, RegistrationEvent, WorkerHeartbeat
 from apps.registrar.outcomes import END_WORDS, REFUSALS, EndReason, EventKind
-from apps.registrar.peer_state import NEEDS_ATTENTION, with_state
+from apps.registrar.overview.buckets import ATTENTION, needs_attention, state_of
+from apps.registrar.overview.listing import ListPage, counts, list_page
+from apps.registrar.overview.orders import DEFAULT_ORDER
+from apps.registrar.overview.sql import CLOSE_STEPS, DELTAS
+from apps.registrar.peer_state import with_state
 from apps.registrar.site import site_of
 from apps.registrar.sites import sites_of
 from apps.registrar.states import PeerState
 from apps.registrar.worker import WEB_SOCKETS
 
 HEARTBEAT_GOOD_FOR: Final = dt.timedelta(seconds=6)
-HISTORY_STEP: Final = dt.timedelta(minutes=15)
-HISTORY_STEPS: Final = 96
-
-# Public name of an order -> what it sorts by; a leading "-" turns it round.
-ORDERS: Final[dict[str, tuple[str, ...]]] = {
-    "attention": ("state_rank",),
-    "state": ("state_rank",),
-    "extension": (),
-    "peer": ("name",),
-    "address": ("received_addr",),
-    "registered": ("online_since",),
-    "expires": ("first_expires_at",),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,16 +124,38 @@ def peers_with_state() -> QuerySet[Peer]:
     return with_state(devices.select_related("extension", "domain", "activity"))
 
 
-def registrations(*, search: str = "", state: str = "", order: str = "attention") -> QuerySet[Peer]:
-    """The peers of the Registrations page. Unknown states and orders mean the default: they come from a URL."""
-    peers = peers_with_state()
-    for word in search.split()[:5]:
-        peers = peers.filter(_matches(word))
-    if state == "attention":
-        peers = peers.filter(NEEDS_ATTENTION)
-    elif state in PeerState.values:
-        peers = peers.filter(Q(state=state))
-    return peers.order_by(*_ordering(order))
+@dataclass(frozen=True, slots=True)
+class RegistrationPage:
+    """A page of the Registrations list, and what overview.listing.ListPage says of it."""
+
+    rows: list[RegistrationRow]
+    listed: ListPage
+
+
+def registration_page(
+    *,
+    search: str = "",
+    state: str = "",
+    order: str = DEFAULT_ORDER,
+    place: str = "",
+    size: int = 50,
+    only: Iterable[UUID] | None = None,
+) -> RegistrationPage:
+    """Order and filter are the overview's, what a row says is the truth: who is not in `state` any more is left out.
+
+    Unknown states, orders and places mean the default: they come from a URL.
+    """
+    listed = list_page(search=search, state=state, order=order, place=place, size=size, only=only)
+    found = {peer.pk: peer for peer in peers_with_state().filter(pk__in=listed.ids)}
+    peers = [found[peer_id] for peer_id in listed.ids if peer_id in found]
+    rows = registration_rows(peer for peer in peers if _is_in(peer, state))
+    return RegistrationPage(rows, listed)
+
+
+def _is_in(peer: Peer, state: str) -> bool:
+    if state == ATTENTION:
+        return bool(_annotated(peer, "attention"))
+    return state not in PeerState.values or _annotated(peer, "state") == state
 
 
 def registration_rows(peers: Iterable[Peer]) -> list[RegistrationRow]:
@@ -199,26 +203,25 @@ def _is_silent(peer: Peer) -> bool:
 
 
 def rows_of(peer_ids: Iterable[UUID]) -> list[RegistrationRow]:
-    return registration_rows(
-        peers_with_state().filter(pk__in=list(peer_ids)).order_by(*_ordering("extension"))
-    )
+    """By extension, shorter numbers first: 999 comes before 1001 without parsing."""
+    peers = peers_with_state().filter(pk__in=list(peer_ids))
+    return registration_rows(peers.order_by(Length("extension__number"), "extension__number", "name", "pk"))
 
 
 def counters() -> Counters:
-    """How many peers are in each state, in one query. A peer that needs attention is counted there alone."""
-    found = (
-        peers_with_state()
-        .order_by()
-        .aggregate(
-            # Not "attention": the filters below would mean this count.
-            in_need=Count("pk", filter=NEEDS_ATTENTION),
-            online=Count("pk", filter=Q(state=PeerState.ONLINE) & ~NEEDS_ATTENTION),
-            offline=Count("pk", filter=Q(state=PeerState.OFFLINE) & ~NEEDS_ATTENTION),
-            never_registered=Count("pk", filter=Q(state=PeerState.NEVER_REGISTERED) & ~NEEDS_ATTENTION),
-            disabled=Count("pk", filter=Q(state=PeerState.DISABLED)),
-        )
+    """How many peers are in each state, without counting them. A peer that needs attention is counted there alone."""
+    peers = {bucket: number for bucket, (number, _) in counts().items() if number > 0}
+    calm: dict[PeerState, int] = defaultdict(int)
+    for bucket, number in peers.items():
+        if not needs_attention(bucket):
+            calm[state_of(bucket)] += number
+    return Counters(
+        online=calm[PeerState.ONLINE],
+        attention=sum(number for bucket, number in peers.items() if needs_attention(bucket)),
+        offline=calm[PeerState.OFFLINE],
+        never_registered=calm[PeerState.NEVER_REGISTERED],
+        disabled=calm[PeerState.DISABLED],
     )
-    return Counters(attention=found.pop("in_need"), **found)
 
 
 def with_signal(bindings: QuerySet[Binding]) -> QuerySet[Binding]:
@@ -264,10 +267,15 @@ def recent_events(
 
 
 def online_history() -> list[int]:
-    """How many contacts were registered at the end of each quarter of an hour of the last 24 h; the last is now."""
-    with connection.cursor() as cursor:
-        cursor.execute(_ONLINE_HISTORY, {"step": str(HISTORY_STEP), "steps": HISTORY_STEPS})
-        return [max(0, int(row[0])) for row in cursor.fetchall()]
+    """How many contacts were registered at the end of each quarter of an hour of the last 24 h; the last is now.
+
+    Counted backwards from what is live now, so that a ledger that begins later still ends at today's figure."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(CLOSE_STEPS)
+        cursor.execute(DELTAS)
+        deltas = [delta for (delta,) in cursor.fetchall()]
+    online = sum(contacts for _, contacts in counts().values())
+    return [max(0, online - later) for later in accumulate(reversed(deltas), initial=0)][-2::-1]
 
 
 def sip_worker_is_well() -> bool:
@@ -287,47 +295,5 @@ def database_now() -> dt.datetime:
     return now
 
 
-def _matches(word: str) -> Combinable:
-    live = Binding.objects.filter(peer_id=OuterRef("pk"), expires_at__gt=Now())
-    text = Q(name__icontains=word) | Q(extension__number__icontains=word)
-    text |= Q(extension__display_name__icontains=word) | Q(activity__user_agent__icontains=word)
-    contact = Q(contact__icontains=word) | Q(user_agent__icontains=word)
-    return text | Exists(live.filter(contact | Q(received_addr__startswith=word)))
-
-
-def _ordering(order: str) -> list[Any]:
-    name, descending = order.removeprefix("-"), order.startswith("-")
-    expressions: list[Any] = []
-    for column in ORDERS.get(name, ORDERS["attention"]):
-        ordered = F(column).desc(nulls_last=True) if descending else F(column).asc(nulls_last=True)
-        expressions.append(ordered)
-    if name == "extension" and descending:
-        return [Length("extension__number").desc(), "-extension__number", "-name", "pk"]
-    # Shorter numbers first makes 999 come before 1001 without parsing.
-    return [*expressions, Length("extension__number"), "extension__number", "name", "pk"]
-
-
 def _annotated(peer: Peer, name: str) -> Any:
     return getattr(peer, name)
-
-
-_DELTA = {EventKind.REGISTERED: 1} | dict.fromkeys(
-    (EventKind.EXPIRED, EventKind.UNREGISTERED, EventKind.DEACTIVATED, EventKind.REJECTED), -1
-)
-# Counted backwards from what is live now, so that a ledger that begins later still ends at today's figure.
-_ONLINE_HISTORY = f"""
-WITH moments AS (
-    SELECT date_bin(%(step)s::interval, now(), 'epoch'::timestamptz) + (n - %(steps)s + 2) * %(step)s::interval AS until
-    FROM generate_series(0, %(steps)s - 1) AS n
-), deltas AS (
-    SELECT date_bin(%(step)s::interval, at, 'epoch'::timestamptz) + %(step)s::interval AS until,
-           sum(CASE WHEN event = '{EventKind.REGISTERED}' THEN count ELSE -count END) AS delta
-    FROM registrar_registrationevent
-    WHERE at > now() - %(steps)s * %(step)s::interval AND at <= now()
-      AND event = ANY(ARRAY[{", ".join(f"'{kind}'" for kind in _DELTA)}])
-    GROUP BY 1
-)
-SELECT (SELECT count(*) FROM registrar_binding WHERE expires_at > now())
-       - coalesce((SELECT sum(delta) FROM deltas WHERE deltas.until > moments.until), 0)
-FROM moments ORDER BY until
-"""  # noqa: S608 - built from our own constants

@@ -1,4 +1,5 @@
-"""What a SIP worker does besides answering: beat, sweep, end what came over closed connections, publish.
+"""What a SIP worker does besides answering: beat, sweep, end what came over closed connections, keep the overview,
+publish.
 
 Background tasks of one worker over its Store; a failure is logged and tried again, for the database may be away.
 Must not answer SIP.
@@ -15,6 +16,8 @@ from uuid import UUID
 from apps.extensions.notices import REGISTRATIONS_CHANGED, payloads
 from apps.registrar import sql
 from apps.registrar.ledger import keep_months
+from apps.registrar.overview.keeper import keep_overview, keep_sites
+from apps.registrar.overview.sql import CLOSE_STEPS
 from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
 from apps.registrar.sightings.flush import flush
 from apps.registrar.sightings.notes import Sightings
@@ -27,6 +30,10 @@ BEAT_EVERY_S: Final = 2.0
 SWEEP_EVERY_S: Final = 0.5
 TIDY_EVERY_S: Final = 60.0
 KEEP_MONTHS_EVERY_S: Final = 3600.0
+OVERVIEW_EVERY_S: Final = 1.0
+# In a storm the lists come a little later, and cost the database a third of one core.
+OVERVIEW_REST_S: Final = 0.2
+SITES_EVERY_S: Final = 5.0
 PUBLISH_EVERY_S: Final = 0.05
 # What came to nothing is written at most so often; a burst is gathered first.
 NOTE_EVERY_S: Final = 1.0
@@ -66,6 +73,8 @@ class WorkerTasks:
         self._changed: set[UUID] = set()
         self._something_changed = asyncio.Event()
         self._something_seen = asyncio.Event()
+        self._overview_is_behind = asyncio.Event()
+        self._overview_behind = False
         self.sightings = Sightings(self._something_seen.set)
         self._rounds = Rounds()
 
@@ -75,6 +84,10 @@ class WorkerTasks:
         self._rounds.start(self._tidy, TIDY_EVERY_S)
         self._rounds.start(self._find_lost_flows, TIDY_EVERY_S)
         self._rounds.start(self._keep_months, KEEP_MONTHS_EVERY_S)
+        self._rounds.start(self._keep_sites, SITES_EVERY_S)
+        self._rounds.start(
+            self._keep_overview, OVERVIEW_EVERY_S, news=self._overview_is_behind, rest_s=OVERVIEW_REST_S
+        )
         self._rounds.start(self._end_flows, LOOK_AGAIN_S, news=self._some_flow_closed, rest_s=PUBLISH_EVERY_S)
         self._rounds.start(
             self._note, NOTE_EVERY_S, news=self._something_seen, rest_s=NOTE_EVERY_S - GATHER_S
@@ -140,9 +153,21 @@ class WorkerTasks:
 
     async def _tidy(self) -> None:
         await tidy(self.store)
+        await self.store.execute(CLOSE_STEPS)
 
     async def _keep_months(self) -> None:
         await keep_months(self.store, self.ledger_kept)
+
+    async def _keep_overview(self) -> None:
+        is_behind = self._overview_behind
+        async with self.store.pool.connection() as connection:
+            self._overview_behind = await keep_overview(connection, is_behind=is_behind)
+        if self._overview_behind:
+            self._overview_is_behind.set()
+
+    async def _keep_sites(self) -> None:
+        async with self.store.pool.connection() as connection:
+            await keep_sites(connection)
 
     async def _note(self) -> None:
         await asyncio.sleep(GATHER_S)

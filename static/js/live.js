@@ -16,8 +16,8 @@ const send = (message) => socket?.readyState === WebSocket.OPEN && socket.send(J
 
 function shown() {
   const peers = [...document.querySelectorAll("[data-peer][data-v]")];
-  const { liveView, search, filter, order, start, size } = place.dataset;
-  const list = size ? { search, state: filter, order, start: Number(start), size: Number(size) } : null;
+  const { liveView, search, filter, order, place: at, size } = place.dataset;
+  const list = size ? { search, state: filter, order, place: at, size: Number(size) } : null;
   return { watch: Object.fromEntries(peers.map((peer) => [peer.dataset.peer, peer.dataset.v])), as: liveView, list };
 }
 

@@ -13,6 +13,7 @@ from apps.extensions.audit import Actor
 from apps.extensions.models import Domain, Peer
 from apps.extensions.services import NewPeer, extension_create, trunk_create, trusted_address_add
 from apps.registrar.models import Binding, PeerActivity, RegistrationEvent
+from tests.overview import look_at_all
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -61,7 +62,7 @@ def register() -> Callable[..., Binding]:
         PeerActivity.objects.update_or_create(
             peer=peer, defaults={"registered_at": given["registered_at"], "user_agent": given["user_agent"]}
         )
-        return Binding.objects.create(
+        binding = Binding.objects.create(
             aor=peer.extension.aor,
             binding_key=given["contact"],
             peer=peer,
@@ -71,6 +72,8 @@ def register() -> Callable[..., Binding]:
             cseq=1,
             **given,
         )
+        look_at_all()
+        return binding
 
     return add
 

@@ -1,6 +1,7 @@
 """The Registrations page: what a row says, how a list is searched, filtered, sorted and paged."""
 
 import datetime as dt
+import html
 import re
 from collections.abc import Callable
 
@@ -94,7 +95,9 @@ def test_pages_of_fifty_in_the_chosen_order(as_admin: Client, domain: Domain, ac
         extension_create(domain=domain, number=str(number), actor=actor, password="correct-horse-9")
     assert shown(as_admin, "?sort=-extension")[0] == "1052"
     assert len(shown(as_admin)) == 50
-    assert shown(as_admin, "?sort=extension&page=2") == ["1051", "1052"]
+    first = as_admin.get("/?sort=extension").content.decode()
+    [second] = re.findall(r'rel="next" href="/?([^"]*)"', first)
+    assert shown(as_admin, html.unescape(second)) == ["1051", "1052"]
 
 
 def test_the_number_of_queries_does_not_grow_with_the_rows(
@@ -107,7 +110,7 @@ def test_the_number_of_queries_does_not_grow_with_the_rows(
     for number in range(1001, 1021):
         new = extension_create(domain=domain, number=str(number), actor=actor, password="correct-horse-9")
         register(new.peer)
-    with django_assert_max_num_queries(10):  # type: ignore[attr-defined]
+    with django_assert_max_num_queries(14):  # type: ignore[attr-defined]
         as_admin.get("/")
 
 

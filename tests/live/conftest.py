@@ -20,6 +20,7 @@ from apps.extensions.audit import Actor
 from apps.extensions.models import Domain, Peer
 from apps.extensions.services import extension_create
 from apps.registrar.models import Binding, PeerActivity
+from tests.overview import look_at_all
 
 ORIGIN = (b"origin", b"http://localhost")
 HOST = (b"host", b"localhost")
@@ -47,7 +48,7 @@ def add_binding() -> Callable[..., Binding]:
         PeerActivity.objects.update_or_create(
             peer=peer, defaults={"registered_at": given["registered_at"], "user_agent": given["user_agent"]}
         )
-        return Binding.objects.create(
+        binding = Binding.objects.create(
             aor="sip:1001@example.com",
             binding_key=given["contact"],
             peer=peer,
@@ -57,6 +58,8 @@ def add_binding() -> Callable[..., Binding]:
             cseq=1,
             **given,
         )
+        look_at_all()
+        return binding
 
     return add
 
@@ -91,7 +94,7 @@ async def open_page(client: Client, watch: dict[str, str], view: str = "row") ->
     connected, _ = await socket.connect()
     assert connected
     page = Page(socket)
-    shown = {"search": "", "state": "", "order": "attention", "start": 0, "size": 50}
+    shown = {"search": "", "state": "", "order": "attention", "place": "", "size": 50}
     await page.say({"watch": watch, "as": view, "list": shown if view == "row" else None})
     try:
         yield page

@@ -13,6 +13,7 @@ from apps.extensions.services import NewPeer
 from apps.registrar import selectors
 from apps.registrar.models import Binding, PeerActivity, Probe, Stranger
 from apps.registrar.states import PeerState
+from tests.overview import look_at_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,10 +55,12 @@ def bind(peer: Peer) -> Callable[..., Binding]:
 def shown() -> tuple[PeerState, str]:
     [peer] = selectors.peers_with_state()
     [row] = selectors.registration_rows([peer])
+    look_at_all()
     counters = selectors.counters()
     assert counters.total == 1
     assert bool(counters.attention) == row.needs_attention
-    assert list(selectors.registrations(state="attention")) == ([peer] if row.needs_attention else [])
+    in_need = selectors.registration_page(state="attention").rows
+    assert [each.peer for each in in_need] == ([peer] if row.needs_attention else [])
     return row.state, row.attention
 
 

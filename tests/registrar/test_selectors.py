@@ -8,7 +8,9 @@ from django.utils import timezone
 from apps.extensions.models import Peer
 from apps.extensions.services import NewPeer
 from apps.registrar.models import Binding, RegistrationEvent
-from apps.registrar.selectors import HISTORY_STEPS, online_history
+from apps.registrar.overview.sql import HISTORY_STEPS
+from apps.registrar.selectors import online_history
+from tests.overview import look_at_all
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -44,6 +46,8 @@ def test_the_days_curve_ends_with_what_is_online_now(extension_1001: NewPeer) ->
     now = timezone.now()
     registered(extension_1001.peer, now - dt.timedelta(hours=3), "sip:a@192.0.2.1")
     registered(extension_1001.peer, now, "sip:b@192.0.2.2")
+
+    look_at_all()
 
     curve = online_history()
 

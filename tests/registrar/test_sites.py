@@ -160,7 +160,16 @@ def test_the_page_has_sites_of_several_phones_those_that_are_down_first(phones: 
     bind(phones[1], HOUR, address="198.51.100.1", late_at=late_by(TEN_MINUTES))
     bind(phones[2], MINUTE)
     bind(phones[3], MINUTE)
-    sites, total = site_page(search="", start=0, size=50)
-    assert [site.address for site in sites] == ["198.51.100.1", OFFICE]
-    assert total == 2
-    assert [site.address for site in site_page(search="203.", start=0, size=50)[0]] == [OFFICE]
+    page = site_page(search="", place="", size=50)
+    assert [site.address for site in page.sites] == ["198.51.100.1", OFFICE]
+    assert (page.number, page.after) == (2, "")
+    assert [site.address for site in site_page(search="203.", place="", size=50).sites] == [OFFICE]
+
+
+def test_the_next_page_goes_on_after_the_last_site(phones: list[Peer]) -> None:
+    for phone, address in zip(phones, ["198.51.100.1"] * 2 + ["198.51.100.2"] * 2, strict=False):
+        bind(phone, MINUTE, address=address)
+    first = site_page(search="", place="", size=1)
+    second = site_page(search="", place=first.after, size=1)
+    assert [page.sites[0].address for page in (first, second)] == ["198.51.100.1", "198.51.100.2"]
+    assert second.after == ""

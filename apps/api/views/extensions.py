@@ -51,7 +51,10 @@ class ExtensionViewSet(ApiViewSet):
         )
 
     def list(self, request: Request) -> Response:
-        return self.page_of(self.get_queryset(), ExtensionSerializer)
+        ids = self.ids_of_page(Extension.objects.only("id", "number"))
+        found = {extension.pk: extension for extension in self.get_queryset().filter(pk__in=ids)}
+        shown = [found[each] for each in ids if each in found]
+        return self.paged(shown, ExtensionSerializer)
 
     @NAMED
     def retrieve(self, request: Request, extension: str) -> Response:

@@ -24,7 +24,7 @@ from apps.api.serializers.peers import (
     RotatedSerializer,
     shown_once,
 )
-from apps.extensions.models import Credential, Extension, Peer
+from apps.extensions.models import Credential, Extension, Peer, PeerKind
 from apps.extensions.services import PEER_FIELDS, NewPeer, credential_rotate, peer_create
 from apps.registrar.selectors import peers_with_state
 from apps.registrar.services import peer_delete, peer_update
@@ -56,8 +56,16 @@ class PeerViewSet(ApiViewSet):
     def get_queryset(self) -> QuerySet[Peer]:
         return peers_to_show()
 
+    def walked_rows(self) -> QuerySet[Peer]:
+        return Peer.objects.filter(kind=PeerKind.DEVICE)
+
     def list(self, request: Request) -> Response:
-        return self.page_of(self.get_queryset(), PeerSerializer)
+        state = request.query_params.get("state")
+        ids = self.ids_of_page(self.walked_rows().only("id", "name"))
+        found = {peer.pk: peer for peer in self.get_queryset().filter(pk__in=ids)}
+        peers = [found[each] for each in ids if each in found]
+        shown = [peer for peer in peers if state is None or getattr(peer, "state", None) == state]
+        return self.paged(shown, PeerSerializer)
 
     @NAMED
     def retrieve(self, request: Request, peer: str) -> Response:

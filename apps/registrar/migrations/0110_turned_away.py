@@ -4,7 +4,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('registrar', '0105_standing'),
+        ('registrar', '0109_sites'),
     ]
 
     operations = [

@@ -12,7 +12,15 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from apps.registrar.credit import AGAIN, ASKED, FAILURE, SUCCESS, Credit
-from apps.registrar.glance import credentials, is_response, is_success, source_of, wants_in, was_challenged
+from apps.registrar.glance import (
+    credentials,
+    is_refusal,
+    is_response,
+    is_success,
+    source_of,
+    wants_in,
+    was_challenged,
+)
 from apps.registrar.recent import Recent
 from apps.registrar.strain import Strain
 from apps.sipserver.events import Address, Datagram, Load, Origin
@@ -93,19 +101,23 @@ class Admission:
     def learn(self, admitted: Admitted, answers: Sequence[Datagram], now_s: float) -> None:
         """What became of them: who registered is known from now on, and who only fails pays for it."""
         self._answered_s = now_s
-        strained = admitted.is_chosen
-        for answer, destination in answers if strained else answers[:LEARNT_IN_CALM]:
+        if not admitted.is_chosen:
+            for answer, destination in answers[:LEARNT_IN_CALM]:
+                if is_success(answer):
+                    self._known.note(source_of(destination[0]), True)
+            return
+        for answer, destination in answers:
+            source = source_of(destination[0])
+            if not is_refusal(answer):
+                admitted.proven[source] -= 1
             if is_success(answer):
-                source = source_of(destination[0])
                 self._known.note(source, True)
-                if strained:
-                    admitted.proven[source] -= 1
-                    worth = self._worth(destination[:2], now_s)
-                    self.proving.add(source, worth, now_s)
-                    self.asking.add(source, max(0.0, worth), now_s)
-        for source, unproven in admitted.proven.items():
-            if unproven > 0:
-                self.proving.add(source, unproven * FAILURE, now_s)
+                worth = self._worth(destination[:2], now_s)
+                self.proving.add(source, worth, now_s)
+                self.asking.add(source, max(0.0, worth), now_s)
+        for source, failed in admitted.proven.items():
+            if failed > 0:
+                self.proving.add(source, failed * FAILURE, now_s)
 
     def _arrived_s(self, waited_s: float, now_s: float) -> float:
         """When all of this batch were here. Taken right after the answers to the last one, it came together while those

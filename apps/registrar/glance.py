@@ -57,3 +57,9 @@ def is_success(answer: bytes) -> bool:
     begin = answer.find(b"\r\nCSeq: ")
     line = answer[begin + 8 : answer.find(b"\r\n", begin + 8)]
     return line.endswith((b" REGISTER", b" SUBSCRIBE"))
+
+
+def is_refusal(answer: bytes) -> bool:
+    """A 401 or 403; not the 401 to a right password under a nonce that is too old (RFC 7616 §3.3), which is the phone's
+    way back in after an outage."""
+    return answer[8:11] in (b"401", b"403") and b"stale=true" not in answer

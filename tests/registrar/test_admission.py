@@ -179,6 +179,18 @@ def test_who_fails_pays_and_who_registers_earns(admission: Admission) -> None:
     assert balances == [(FULL, FULL - 4), (FULL - 96, FULL - 96), (FULL - 96, FULL - 96 - 49)]
 
 
+@pytest.mark.parametrize(
+    "head", [b"SIP/2.0 503 X\r\n", b"SIP/2.0 423 X\r\n", b"SIP/2.0 401 X\r\nA: stale=true\r\n"]
+)
+def test_what_is_not_the_phones_fault_costs_it_nothing(admission: Admission, head: bytes) -> None:
+    batch = proven(100)
+    admitted = admission.admit(batch, CROWDED, 1.0)
+
+    admission.learn(admitted, [(head, origin) for _, origin in batch], 1.0)
+
+    assert {admission.proving.balance(origin[0], 1.0) for _, origin in batch} == {FULL}
+
+
 def test_who_forges_an_address_does_not_silence_the_phones_there(admission: Admission) -> None:
     (phone,) = proven(1, first=3)
     forged: list[Datagram] = [(register(n, source(3), nonce="A" * 40), source(3)) for n in range(3000)]

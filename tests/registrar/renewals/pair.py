@@ -113,7 +113,7 @@ class Side:
     second: Phone = field(init=False)
     last: tuple[bytes, Address] = (b"", ("", 0))
     nonces: list[str] = field(default_factory=list)
-    now: dt.datetime = dt.datetime.min
+    now: dt.datetime = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
     serial: int = 0
 
     def __post_init__(self) -> None:

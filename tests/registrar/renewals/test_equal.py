@@ -79,7 +79,7 @@ async def test_whatever_comes_between_two_renewals_both_ways_say_and_keep_the_sa
 async def test_whatever_a_phone_says_both_ways_say_and_keep_the_same(
     pair: tuple[Side, Side], seed: int
 ) -> None:
-    chance = random.Random(seed)  # noqa: S311 - a script, no secret
+    chance = random.Random(seed)
     script = [*REFRESHED]
     for _ in range(40):
         name = chance.choice(list(STEPS)) if chance.random() < 0.5 else "refresh"

@@ -38,9 +38,11 @@ def held_lock(aor: str = AOR) -> Iterator[psycopg.Connection[Any]]:
 
 
 async def until_waiting(connection: psycopg.Connection[Any], number: int) -> None:
-    async with asyncio.timeout(20):
-        while connection.execute(WAITING).fetchone() != (number,):
-            await asyncio.sleep(0.01)
+    for _ in range(2000):
+        if connection.execute(WAITING).fetchone() == (number,):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError(f"{number} do not wait")
 
 
 async def one_by_one(registrar: Registrar, *datagrams: Datagram) -> list[int]:
@@ -54,8 +56,7 @@ async def binding() -> Binding:
 async def test_c42_the_same_renewal_to_two_workers_at_once_is_accepted_once_and_answered_twice(
     two: list[Quick], phone: Phone
 ) -> None:
-    for worker in two:
-        await worker.renewed(phone)
+    await two[0].renewed(phone)
     before = (await binding()).refresh_count
 
     for _ in range(5):
@@ -85,8 +86,7 @@ async def test_a_renewal_waits_for_the_lock_of_its_aor(quick: Quick, phone: Phon
 
 
 async def test_what_both_have_read_is_written_by_one(two: list[Quick], phone: Phone) -> None:
-    for worker in two:
-        await worker.renewed(phone)
+    await two[0].renewed(phone)
     before, taken = (await binding()).refresh_count, [worker.taken for worker in two]
     data = phone.register()
 

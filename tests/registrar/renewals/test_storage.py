@@ -26,11 +26,11 @@ from tests.registrar.renewals.pair import CHANCE, CountingProcessor, opened_stor
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-MANY = 3000
+MANY = 2000
 # As many peers, credentials, bindings and used nonces as the one there is, copied.
 FILL = """
 INSERT INTO extensions_peer SELECT (jsonb_populate_record(p, jsonb_build_object(
-    'id', gen_random_uuid(), 'name', 'n' || g, 'extension_id', NULL))).*
+    'id', gen_random_uuid(), 'name', 'n' || g))).*
 FROM extensions_peer p, generate_series(1, {many}) g WHERE p.name = '1001';
 INSERT INTO extensions_credential SELECT (jsonb_populate_record(c, jsonb_build_object(
     'id', gen_random_uuid(), 'username', p.name, 'peer_id', p.id))).*

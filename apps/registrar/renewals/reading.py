@@ -24,7 +24,10 @@ _VIA: Final = re.compile(
     r"((?:;[a-z\-]++(?:=[A-Za-z0-9\-._:+~*!]*+)?)+)\r\n"
 )
 _FROM: Final = re.compile(rf"\r\nFrom: ([^\r\n>]*+>);tag=({_TOKEN})\r\n")
-_TO: Final = re.compile(r"\r\nTo: ([^\r\n<]*+<sips?:([A-Za-z0-9\-_.+*!~]++)@([a-z0-9.\-]++)>)\r\n")
+# A port or parameters of the URI say nothing of whose it is, and some phones write them.
+_TO: Final = re.compile(
+    r"\r\nTo: ([^\r\n<]*+<sips?:([A-Za-z0-9\-_.+*!~]++)@([a-z0-9.\-]++)(?:[:;][^\r\n<>]*+)?>)\r\n"
+)
 _CALL_ID: Final = re.compile(r"\r\nCall-ID: ([!-~]++)\r\n")
 _CSEQ: Final = re.compile(r"\r\nCSeq: ([1-9][0-9]{0,8}+) REGISTER\r\n")
 _AUTHORIZATION: Final = re.compile(r"\r\nAuthorization: (Digest [ -~]++)\r\n")

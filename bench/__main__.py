@@ -2,94 +2,87 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
+import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from bench import kamailio, loader, tables
+from bench import kamailio, loader, options, tables
 from bench.database import cluster, settings_text
 from bench.loader import BenchError
-from bench.machine import describe
-from bench.measuring import Load, Measurement, Stand
-from bench.servers import Echo, Product, Server
+from bench.machine import Machine, describe
+from bench.measuring import Stand
+from bench.options import Options
+from bench.report import Report
+from bench.scenarios.paced import paced
+from bench.scenarios.scale import scale
+from bench.scenarios.table import side, table
+from bench.servers import Product
 from registrar_admin.config import PROJECT_DIR
 
 FOLDER: Final = PROJECT_DIR / "var" / "bench"
 WRONG_USE: Final = 2
+SCENARIOS: Final[dict[str, tuple[Callable[[Stand, Options], Report], str]]] = {
+    "table": (table, "ours, Kamailio in four ways, and the ceilings of I/O and database"),
+    "side": (side, "ours and Kamailio write-through with cached credentials"),
+    "paced": (paced, "latency at 500, 700 and 1,000 refreshes a second"),
+    "scale": (scale, "refreshes among 1,000 bindings and among --count"),
+}
 
 
 def main(arguments: Sequence[str]) -> int:
-    options = _options(arguments)
+    chosen = options.parse(arguments, {name: meaning for name, (_, meaning) in SCENARIOS.items()})
     try:
-        with _stand(options.users) as stand:
-            measured = _measure(stand, options)
-            print(_report(stand, measured))
+        with _stand(chosen) as stand:
+            report = SCENARIOS[chosen.what][0](stand, chosen)
+            machine = describe(stand.cluster.url, stand.cluster.folder, PROJECT_DIR)
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return WRONG_USE
+    _keep(report, machine, chosen)
     return 0
 
 
-def _options(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="./run bench", description=__doc__)
-    parser.add_argument("what", nargs="?", default="table", choices=["side", "table"])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=float, default=5.0)
-    parser.add_argument("--users", type=int, default=10_000)
-    parser.add_argument("--window", type=int, default=256)
-    parser.add_argument("--workers", type=int)
-    parser.add_argument("--modes", default="refresh,initial")
-    return parser.parse_args(arguments)
-
-
 @contextlib.contextmanager
-def _stand(users: int) -> Iterator[Stand]:
+def _stand(chosen: Options) -> Iterator[Stand]:
+    """Everything that goes again lies in one folder."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     program = loader.build(FOLDER)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=FOLDER))
     folder.chmod(0o711)  # the database's own account has to pass
     try:
         with cluster(folder) as database:
-            Product(database).prepare(users)
+            Product(database).prepare(chosen.extensions)
             if kamailio.is_installed():
-                kamailio.prepare(database, users)
-            yield Stand(database, program)
+                kamailio.prepare(database, chosen.users)
+            else:
+                _say("without Kamailio, which is not installed (Debian: kamailio, kamailio-postgres-modules)")
+            yield Stand(database, program, lambda one: print(tables.line(one), flush=True))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _measure(stand: Stand, options: argparse.Namespace) -> list[Measurement]:
-    product = Product(stand.cluster, options.workers)
-    servers: list[Server] = [product]
-    if kamailio.is_installed():
-        variants = (kamailio.WRITE_THROUGH_CACHED,) if options.what == "side" else kamailio.VARIANTS
-        servers += [kamailio.Kamailio(variant, stand.cluster) for variant in variants]
-    else:
-        print(
-            "bench: without Kamailio. On Debian: apt-get install kamailio kamailio-postgres-modules",
-            file=sys.stderr,
-        )
-    if options.what == "table":
-        servers.append(Echo(product))
-    load = Load(options.users, options.window, options.seconds)
-    return stand.rounds(
-        servers,
-        load,
-        options.rounds,
-        lambda one: print(tables.line(one), flush=True),
-        options.modes.split(","),
-    )
+def _keep(report: Report, machine: Machine, chosen: Options) -> None:
+    """On the terminal, and under var/bench/results as JSON and as Markdown."""
+    text = "\n".join([report.as_markdown(), machine.as_text(), settings_text(), ""])
+    print(f"\n{text}")
+    results = FOLDER / "results"
+    results.mkdir(exist_ok=True)
+    name = f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{chosen.what}"
+    kept = {"what": chosen.what, "machine": machine.as_dict(), **report.figures}
+    (results / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n")
+    for path in filter(None, (results / f"{name}.md", chosen.markdown)):
+        path.write_text(text)
+    _say(f"kept as {results.relative_to(PROJECT_DIR)}/{name}.json and .md")
 
 
-def _report(stand: Stand, measured: list[Measurement]) -> str:
-    machine = describe(stand.cluster.url, stand.cluster.folder, PROJECT_DIR)
-    parts = ["", *tables.ratios(measured, "ours"), "", tables.table(measured), "", machine.as_text()]
-    return "\n".join([*parts, settings_text(), tables.disturbance(measured)])
+def _say(sentence: str) -> None:
+    print(f"bench: {sentence}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import contextlib
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -78,6 +78,11 @@ def is_installed() -> bool:
     modules = [*Path("/usr/lib").glob("kamailio/modules/db_postgres.so")]
     modules += Path("/usr/lib").glob("*/kamailio/modules/db_postgres.so")
     return shutil.which("kamailio") is not None and bool(modules) and SCHEMA_FOLDER.is_dir()
+
+
+def servers(cluster: Cluster, variants: Sequence[Variant]) -> list[Kamailio]:
+    """These variants; none of them where Kamailio is not installed."""
+    return [Kamailio(variant, cluster) for variant in variants] if is_installed() else []
 
 
 def prepare(cluster: Cluster, users: int) -> None:

@@ -152,7 +152,7 @@ static void md5_hex(char *out, const char *text, size_t length) {
 
 struct port {
 	int fd, queued, lengths[BATCH];
-	char sent_by[32], waiting[BATCH][MESSAGE];
+	char host[16], sent_by[32], waiting[BATCH][MESSAGE];
 };
 static struct port *ports;
 static struct pollfd polled[MAX_SOCKETS];
@@ -234,7 +234,8 @@ static void open_ports(void) {
 			exit(2);
 		}
 		getsockname(port->fd, (void *)&own, &size);
-		snprintf(port->sent_by, sizeof port->sent_by, "%s:%d", inet_ntoa(own.sin_addr), ntohs(own.sin_port));
+		snprintf(port->host, sizeof port->host, "%s", inet_ntoa(own.sin_addr));
+		snprintf(port->sent_by, sizeof port->sent_by, "%s:%d", port->host, ntohs(own.sin_port));
 		polled[i].fd = port->fd, polled[i].events = POLLIN;
 	}
 }
@@ -255,6 +256,9 @@ static int put_authorization(char *out, size_t room, struct phone *phone, uint32
 		"response=\"%s\", algorithm=MD5%s%s\r\n", number, realm, phone->nonce, request_uri, response, protection, opaque);
 }
 
+/* A phone's own port, the same in each run, as a phone's is after a power cut. Nobody listens there. */
+static int contact_port(uint32_t index) { return 10000 + (int)(index % 50000); }
+
 /* The same bytes until an answer changes the phone's state: what a retransmission has to be. */
 static void send_request(uint32_t index) {
 	struct phone *phone = &phones[index];
@@ -263,9 +267,9 @@ static void send_request(uint32_t index) {
 	char *out = port->waiting[port->queued];
 	int length = snprintf(out, MESSAGE, "REGISTER %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKr%08x%08x;rport\r\n"
 		"Max-Forwards: 70\r\nFrom: <sip:%u@%s>;tag=t%08x\r\nTo: <sip:%u@%s>\r\nCall-ID: %08x-%s\r\n"
-		"CSeq: %u REGISTER\r\nContact: <sip:%u@%s>\r\nExpires: %d\r\n", request_uri, port->sent_by, index, phone->cseq,
-		number, opt.domain, index * 2654435761u, number, opt.domain, index, run_id, phone->cseq, number, port->sent_by,
-		opt.expires);
+		"CSeq: %u REGISTER\r\nContact: <sip:%u@%s:%d>\r\nExpires: %d\r\n", request_uri, port->sent_by, index, phone->cseq,
+		number, opt.domain, index * 2654435761u, number, opt.domain, index, run_id, phone->cseq, number, port->host,
+		contact_port(index), opt.expires);
 	if (phone->state == PROVING) length += put_authorization(out + length, (size_t)(MESSAGE - length), phone, number);
 	length += snprintf(out + length, (size_t)(MESSAGE - length), "User-Agent: load/1.0\r\n"
 		"Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, NOTIFY, MESSAGE\r\nSupported: path\r\nContent-Length: 0\r\n\r\n");
@@ -512,8 +516,8 @@ static void write_acknowledged(void) {
 	}
 	for (int i = 0; i < opt.users; i++)
 		if (phones[i].acknowledged)
-			fprintf(file, "%d sip:%d@%s %u\n", opt.first + i, opt.first + i, ports[i % opt.sockets].sent_by,
-				phones[i].acknowledged);
+			fprintf(file, "%d sip:%d@%s:%d %u\n", opt.first + i, opt.first + i, ports[i % opt.sockets].host,
+				contact_port((uint32_t)i), phones[i].acknowledged);
 	fclose(file);
 }
 

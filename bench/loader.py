@@ -14,6 +14,9 @@ SOURCE: Final = Path(__file__).with_name("load.c")
 COMPILERS: Final = ("cc", "gcc", "clang")
 
 
+OnEvent = Callable[[str, dict[str, Any]], None]
+
+
 class BenchError(RuntimeError):
     """One sentence for the person at the terminal: what is missing or went wrong."""
 
@@ -42,13 +45,10 @@ def build(folder: Path) -> Path:
     return program
 
 
-def run(
-    program: Path, arguments: Sequence[str], on_event: Callable[[str], None] = lambda event: None
-) -> LoadRun:
-    """Runs it to its end. `on_event` hears "begin" and "end" of the measured time as they come."""
-    process = subprocess.Popen(
-        [str(program), *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+def run(command: Sequence[str], on_event: OnEvent = lambda event, told: None) -> LoadRun:
+    """Runs the loader to its end. `on_event` hears "begin" and "end" of the measured time and each "second" as they
+    come."""
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
         told = read_lines(process.stdout, on_event)
@@ -62,18 +62,18 @@ def run(
     return told
 
 
-def read_lines(lines: Iterable[str], on_event: Callable[[str], None] = lambda event: None) -> LoadRun | None:
+def read_lines(lines: Iterable[str], on_event: OnEvent = lambda event, told: None) -> LoadRun | None:
     """None when the lines end without a result."""
     seconds, result = [], None
     for line in lines:
         told = json.loads(line)
-        match told.pop("event"):
-            case "second":
-                seconds.append(told)
-            case "result":
-                result = told
-            case event:
-                on_event(event)
+        event = told.pop("event")
+        if event == "result":
+            result = told
+            continue
+        if event == "second":
+            seconds.append(told)
+        on_event(event, told)
     return None if result is None else LoadRun(result, seconds)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +14,7 @@ from bench import loader
 from bench.database import Cluster
 from bench.machine import Busy
 from bench.processes import cpu_s
-from bench.servers import Running, Server
+from bench.servers import Product, Running, Server
 
 DISTURBED_CORES: Final = 0.2
 """More than this taken by others, and a measurement is marked."""
@@ -105,21 +107,90 @@ class Stand:
 
     cluster: Cluster
     program: Path
+    tell: Callable[[Measurement], None]
 
-    def measure(self, server: Server, running: Running, mode: str, load: Load) -> Measurement:
-        """Loads the server until the loader ends. CPU is counted between its "begin" and its "end"."""
+    def measure(
+        self,
+        server: Server,
+        running: Running,
+        mode: str,
+        load: Load,
+        on_second: Callable[[dict[str, Any]], None] = lambda told: None,
+    ) -> Measurement:
+        """Loads the server until the loader ends. `on_second` hears each second, if the loader is told to tell."""
+        command = [str(self.program), *load.arguments(running.address, mode)]
+        return self._measured(command, server.name, mode, running.process.pid, on_second)
+
+    def turn(self, server: Server, load: Load, modes: Sequence[str]) -> Iterator[Measurement]:
+        """The server begun anew on an empty database, in each of `modes` that it knows."""
+        with self.started(server) as running:
+            for mode in server.modes:
+                if mode in modes or mode == "echo":
+                    yield self.measure(server, running, mode, load)
+
+    @contextlib.contextmanager
+    def started(self, server: Server) -> Iterator[Running]:
+        """The server on a database without registrations, after a checkpoint: no run pays for the one before."""
+        server.reset()
+        self.cluster.checkpoint()
+        with server.running() as running:
+            yield running
+
+    def upserts(self, product: Product, load: Load) -> Iterator[Measurement]:
+        """The database alone, by as many processes as the product has workers."""
+        product.reset()
+        self.cluster.checkpoint()
+        command = [
+            sys.executable,
+            "-m",
+            "bench.upserts",
+            "--url",
+            self.cluster.url,
+            "--users",
+            str(load.users),
+        ]
+        command += ["--seconds", str(load.seconds), "--processes", str(product.worker_count)]
+        yield self._measured(command, "batched upserts, no SIP", "upserts", None)
+
+    def rounds(
+        self,
+        turns: Sequence[Callable[[], Iterator[Measurement]]],
+        count: int,
+    ) -> list[Measurement]:
+        """Each in turn, `count` times; backwards every other time, so that nobody always follows the same."""
+        measured = []
+        for number in range(count):
+            for turn in turns if number % 2 == 0 else reversed(turns):
+                for one in turn():
+                    measured.append(replace(one, round=number))
+                    self.tell(measured[-1])
+        return measured
+
+    def _measured(
+        self,
+        command: Sequence[str],
+        name: str,
+        mode: str,
+        server_pid: int | None,
+        on_second: Callable[[dict[str, Any]], None] = lambda told: None,
+    ) -> Measurement:
+        """CPU is counted between the "begin" and the "end" that the command tells."""
         samples: dict[str, _Sample] = {}
 
-        def sample(event: str) -> None:
-            samples[event] = self._sample(running.process.pid)
+        def hear(event: str, told: dict[str, Any]) -> None:
+            if event == "second":
+                on_second(told)
+            else:
+                server_s = 0.0 if server_pid is None else cpu_s(server_pid)
+                samples[event] = _Sample(time.monotonic(), server_s, cpu_s(self.cluster.pid), Busy.now())
 
-        told = loader.run(self.program, load.arguments(running.address, mode), sample)
+        told = loader.run(command, hear)
         begin, end = samples["begin"], samples["end"]
         took_s = end.at - begin.at
         server_s, database_s = end.server_s - begin.server_s, end.database_s - begin.database_s
         others_s = end.busy.busy_s - begin.busy.busy_s - server_s - database_s - told.result["client_cpu_s"]
         return Measurement(
-            server=server.name,
+            server=name,
             mode=mode,
             load=told.result,
             server_cpu_s=server_s,
@@ -128,32 +199,3 @@ class Stand:
             stolen_cores=(end.busy.stolen_s - begin.busy.stolen_s) / took_s,
             seconds=told.seconds,
         )
-
-    def _sample(self, pid: int) -> _Sample:
-        return _Sample(time.monotonic(), cpu_s(pid), cpu_s(self.cluster.pid), Busy.now())
-
-    def rounds(
-        self,
-        servers: Sequence[Server],
-        load: Load,
-        count: int,
-        tell: Callable[[Measurement], None],
-        modes: Iterable[str] | None = None,
-    ) -> list[Measurement]:
-        """`count` rounds; in each every server in turn, begun anew on an empty database, backwards every other time."""
-        measured = []
-        for number in range(count):
-            for server in servers if number % 2 == 0 else list(reversed(servers)):
-                for one in self._turn(server, load, modes):
-                    told = replace(one, round=number)
-                    tell(told)
-                    measured.append(told)
-        return measured
-
-    def _turn(self, server: Server, load: Load, modes: Iterable[str] | None) -> Iterable[Measurement]:
-        wanted = [mode for mode in server.modes if modes is None or mode in modes or mode == "echo"]
-        server.reset()
-        self.cluster.checkpoint()
-        with server.running() as running:
-            for mode in wanted:
-                yield self.measure(server, running, mode, load)

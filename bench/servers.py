@@ -72,6 +72,10 @@ class Product:
     name: str = "ours"
     modes: tuple[str, ...] = ("refresh", "initial")
 
+    @property
+    def worker_count(self) -> int:
+        return self.workers or min(2, os.cpu_count() or 1)
+
     def prepare(self, extensions: int) -> None:
         """Tables and generated extensions."""
         _manage(self.environ(), "migrate", "--verbosity", "0")
@@ -103,7 +107,7 @@ class Product:
     def _is_ready(self) -> bool:
         with psycopg.connect(self.cluster.url) as connection:
             row = connection.execute(WORKERS).fetchone()
-        return row is not None and row[0] >= (self.workers or default_workers())
+        return row is not None and row[0] >= self.worker_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +131,6 @@ class Echo:
 
 
 SECRET_KEY: Final = secrets.token_urlsafe(48)
-
-
-def default_workers() -> int:
-    return min(2, os.cpu_count() or 1)
 
 
 def free_port() -> int:

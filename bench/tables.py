@@ -9,6 +9,7 @@ from typing import Final
 from bench.measuring import Measurement
 
 TIE: Final = (0.85, 1.15)
+CEILINGS: Final = ("echo", "upserts")
 HEAD: Final = (
     "server",
     "mode",
@@ -46,9 +47,13 @@ def undisturbed(group: Sequence[Measurement]) -> Sequence[Measurement]:
     return [one for one in group if not one.is_disturbed] or group
 
 
-def table(measured: Iterable[Measurement]) -> str:
-    """CPU times are microseconds for one registration."""
-    return markdown(HEAD, [_row(*key, group) for key, group in grouped(measured).items()])
+def median_of(group: Sequence[Measurement], value: Callable[[Measurement], float]) -> float:
+    return median(value(one) for one in undisturbed(group))
+
+
+def rows(measured: Iterable[Measurement]) -> list[list[str]]:
+    """The medians under HEAD. CPU times are microseconds for one registration."""
+    return [_row(*key, group) for key, group in grouped(measured).items()]
 
 
 def ratios(measured: Sequence[Measurement], ours: str) -> list[str]:
@@ -59,13 +64,26 @@ def ratios(measured: Sequence[Measurement], ours: str) -> list[str]:
         mine = groups.get((ours, mode))
         if server == ours or mine is None:
             continue
-        rate = _median(mine, lambda one: one.per_s) / _median(group, lambda one: one.per_s)
-        cost = _median(mine, lambda one: one.cost_us) / (_median(group, lambda one: one.cost_us) or 1)
+        rate = median_of(mine, lambda one: one.per_s) / median_of(group, lambda one: one.per_s)
+        cost = median_of(mine, lambda one: one.cost_us) / (median_of(group, lambda one: one.cost_us) or 1)
         tie = ", a tie" if TIE[0] <= rate <= TIE[1] else ""
         lines.append(
             f"{mode}: {ours} / {server}: rate {rate:.2f}x{tie}; CPU of server and database {cost:.2f}x"
         )
     return lines
+
+
+def shares_of_ceiling(measured: Sequence[Measurement], ours: str) -> list[str]:
+    """What part of the lower ceiling our refreshes reach; a registration is one datagram in, one out, and one row."""
+    groups = grouped(measured)
+    ceilings = {key[0]: group for key, group in groups.items() if key[1] in CEILINGS}
+    mine = groups.get((ours, "refresh"))
+    if mine is None or not ceilings:
+        return []
+    rates = {name: median_of(group, lambda one: one.per_s) for name, group in ceilings.items()}
+    lowest = min(rates, key=lambda name: rates[name])
+    share = median_of(mine, lambda one: one.per_s) / rates[lowest]
+    return [f"refresh: {share:.0%} of the lower ceiling ({lowest}, {rates[lowest]:,.0f}/s)"]
 
 
 def disturbance(measured: Sequence[Measurement]) -> str:
@@ -113,7 +131,3 @@ def _row(server: str, mode: str, group: Sequence[Measurement]) -> list[str]:
         f"{median(one.others_cores for one in chosen):.2f}",
         f"{clean}/{len(group)}",
     ]
-
-
-def _median(group: Sequence[Measurement], value: Callable[[Measurement], float]) -> float:
-    return median(value(one) for one in undisturbed(group))

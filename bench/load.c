@@ -148,11 +148,12 @@ static void md5_hex(char *out, const char *text, size_t length) {
 	*out = 0;
 }
 
-/* ---- sockets: phone i speaks through socket i % sockets ---- */
+/* ---- sockets: phone i speaks through socket i % sockets, from the address 127.0.0.1 + i % sources ---- */
 
 struct port {
-	int fd, queued, lengths[BATCH];
-	char host[16], sent_by[32], waiting[BATCH][MESSAGE];
+	int fd, number, queued, lengths[BATCH];
+	uint32_t from[BATCH];
+	char waiting[BATCH][MESSAGE];
 };
 static struct port *ports;
 static struct pollfd polled[MAX_SOCKETS];
@@ -166,13 +167,27 @@ static void wait_for_room(int fd) {
 
 static int must_wait(void) { return errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS; }
 
+static uint32_t address_of(uint32_t index) { return INADDR_LOOPBACK + index % (uint32_t)opt.sources; }
+
 #ifdef __linux__
+/* One socket speaks for many addresses: which one, each message says. */
 static int send_some(struct port *port, int from) {
+	static union {
+		char bytes[CMSG_SPACE(sizeof(struct in_pktinfo))];
+		struct cmsghdr header;
+	} told[BATCH];
 	struct mmsghdr messages[BATCH] = { 0 };
 	struct iovec parts[BATCH];
 	for (int i = from; i < port->queued; i++) {
+		struct msghdr *message = &messages[i].msg_hdr;
+		struct in_pktinfo source = { .ipi_spec_dst.s_addr = htonl(port->from[i]) };
 		parts[i].iov_base = port->waiting[i], parts[i].iov_len = (size_t)port->lengths[i];
-		messages[i].msg_hdr.msg_iov = &parts[i], messages[i].msg_hdr.msg_iovlen = 1;
+		message->msg_iov = &parts[i], message->msg_iovlen = 1;
+		message->msg_name = &opt.server, message->msg_namelen = sizeof opt.server;
+		message->msg_control = told[i].bytes, message->msg_controllen = sizeof told[i].bytes;
+		told[i].header.cmsg_level = IPPROTO_IP, told[i].header.cmsg_type = IP_PKTINFO;
+		told[i].header.cmsg_len = CMSG_LEN(sizeof source);
+		memcpy(CMSG_DATA(&told[i].header), &source, sizeof source);
 	}
 	return sendmmsg(port->fd, messages + from, (unsigned)(port->queued - from), 0);
 }
@@ -197,7 +212,8 @@ static int receive_some(int fd) {
 static int poll_for(uint64_t ns) { return poll(polled, (nfds_t)opt.sockets, (int)((ns + MS - 1) / MS)); }
 
 static int send_some(struct port *port, int from) {
-	return send(port->fd, port->waiting[from], (size_t)port->lengths[from], 0) < 0 ? -1 : 1;
+	return sendto(port->fd, port->waiting[from], (size_t)port->lengths[from], 0, (void *)&opt.server,
+		sizeof opt.server) < 0 ? -1 : 1;
 }
 
 static int receive_some(int fd) {
@@ -225,17 +241,15 @@ static void open_ports(void) {
 		struct sockaddr_in own = { .sin_family = AF_INET };
 		socklen_t size = sizeof own;
 		int bytes = 16 << 20;
-		own.sin_addr.s_addr = htonl(INADDR_LOOPBACK + (uint32_t)(i % opt.sources));
+		own.sin_addr.s_addr = htonl(opt.sources > 1 ? INADDR_ANY : INADDR_LOOPBACK);
 		port->fd = socket(AF_INET, SOCK_DGRAM, 0);
 		while (setsockopt(port->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) && bytes > 65536) bytes /= 2;
-		if (bind(port->fd, (void *)&own, sizeof own) || fcntl(port->fd, F_SETFL, O_NONBLOCK) ||
-			connect(port->fd, (void *)&opt.server, sizeof opt.server)) {
+		if (bind(port->fd, (void *)&own, sizeof own) || fcntl(port->fd, F_SETFL, O_NONBLOCK)) {
 			perror("load: socket");
 			exit(2);
 		}
 		getsockname(port->fd, (void *)&own, &size);
-		snprintf(port->host, sizeof port->host, "%s", inet_ntoa(own.sin_addr));
-		snprintf(port->sent_by, sizeof port->sent_by, "%s:%d", port->host, ntohs(own.sin_port));
+		port->number = ntohs(own.sin_port);
 		polled[i].fd = port->fd, polled[i].events = POLLIN;
 	}
 }
@@ -264,11 +278,13 @@ static void send_request(uint32_t index) {
 	struct phone *phone = &phones[index];
 	struct port *port = &ports[index % (uint32_t)opt.sockets];
 	uint32_t number = (uint32_t)opt.first + index;
-	char *out = port->waiting[port->queued];
-	int length = snprintf(out, MESSAGE, "REGISTER %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=z9hG4bKr%08x%08x;rport\r\n"
+	char *out = port->waiting[port->queued], host[16];
+	struct in_addr own = { htonl(port->from[port->queued] = address_of(index)) };
+	inet_ntop(AF_INET, &own, host, sizeof host);
+	int length = snprintf(out, MESSAGE, "REGISTER %s SIP/2.0\r\nVia: SIP/2.0/UDP %s:%d;branch=z9hG4bKr%08x%08x;rport\r\n"
 		"Max-Forwards: 70\r\nFrom: <sip:%u@%s>;tag=t%08x\r\nTo: <sip:%u@%s>\r\nCall-ID: %08x-%s\r\n"
-		"CSeq: %u REGISTER\r\nContact: <sip:%u@%s:%d>\r\nExpires: %d\r\n", request_uri, port->sent_by, index, phone->cseq,
-		number, opt.domain, index * 2654435761u, number, opt.domain, index, run_id, phone->cseq, number, port->host,
+		"CSeq: %u REGISTER\r\nContact: <sip:%u@%s:%d>\r\nExpires: %d\r\n", request_uri, host, port->number, index, phone->cseq,
+		number, opt.domain, index * 2654435761u, number, opt.domain, index, run_id, phone->cseq, number, host,
 		contact_port(index), opt.expires);
 	if (phone->state == PROVING) length += put_authorization(out + length, (size_t)(MESSAGE - length), phone, number);
 	length += snprintf(out + length, (size_t)(MESSAGE - length), "User-Agent: load/1.0\r\n"
@@ -507,7 +523,7 @@ static void tell_result(double seconds, double cpu_s, double prime_s) {
 	printf("}}\n");
 }
 
-/* One line a phone that has a 200: user name, contact, CSeq of the last 200. */
+/* One line a phone that has a 200: user name, CSeq of the last 200. */
 static void write_acknowledged(void) {
 	FILE *file = fopen(opt.ack_file, "w");
 	if (!file) {
@@ -515,9 +531,7 @@ static void write_acknowledged(void) {
 		exit(2);
 	}
 	for (int i = 0; i < opt.users; i++)
-		if (phones[i].acknowledged)
-			fprintf(file, "%d sip:%d@%s:%d %u\n", opt.first + i, opt.first + i, ports[i % opt.sockets].host,
-				contact_port((uint32_t)i), phones[i].acknowledged);
+		if (phones[i].acknowledged) fprintf(file, "%d %u\n", opt.first + i, phones[i].acknowledged);
 	fclose(file);
 }
 
@@ -544,7 +558,7 @@ static int is_over(uint64_t now) {
 	switch (phase) {
 	case PRIME: return begun_in_phase >= opt.users && !busy && total.first_done >= (uint64_t)opt.users;
 	case WARM: return s >= opt.warmup;
-	case MEASURE: return s >= opt.seconds || (opt.once && total.first_done >= (uint64_t)opt.users);
+	case MEASURE: return opt.once ? total.first_done >= (uint64_t)opt.users : s >= opt.seconds;
 	default: return s > opt.drain || !busy;
 	}
 }
@@ -651,7 +665,7 @@ static const char HELP[] =
 	"  --once           until each phone has a 200          --drain S           wait for the last answers (3)\n"
 	"  --sockets N      local ports (8)                     --sources N         local addresses 127.0.0.1.. (1)\n"
 	"  --expires S      asked for (3600)                    --timeout S         Timer F (32)\n"
-	"  --ack-file F     user, contact, CSeq of the last 200 --series            one line a second\n";
+	"  --ack-file F     user name, CSeq of the last 200     --series            one line a second\n";
 
 static void set_server(const char *text) {
 	char host[64];
@@ -709,7 +723,9 @@ static void on_signal(int number) {
 
 int main(int argc, char **argv) {
 	for (int name; (name = getopt_long(argc, argv, "", LONG, NULL)) != -1;) set_option(name);
-	if (opt.sockets < opt.sources) opt.sockets = opt.sources;
+#ifndef __linux__
+	opt.sources = 1; /* other systems have one loopback address */
+#endif
 	if (!opt.server.sin_port || opt.users < 1 || opt.window < 1 || opt.sockets < 1 || opt.sockets > MAX_SOCKETS ||
 		opt.sources < 1) {
 		fputs(HELP, stderr);

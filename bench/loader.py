@@ -80,4 +80,4 @@ def read_lines(lines: Iterable[str], on_event: OnEvent = lambda event, told: Non
 def read_acknowledged(path: Path) -> dict[str, int]:
     """The ack file: the CSeq of the last 200 by user name."""
     lines = (line.split() for line in path.read_text().splitlines())
-    return {user: int(cseq) for user, _, cseq in lines}
+    return {user: int(cseq) for user, cseq in lines}

@@ -22,13 +22,13 @@ DISTURBED_CORES: Final = 0.2
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the loader is told besides server and mode."""
+    """What the loader is told besides server and mode. No sources: each phone has an address of its own."""
 
     users: int = 10_000
     window: int = 256
     seconds: float = 5.0
     rate: float = 0.0
-    sources: int = 1
+    sources: int = 0
     extra: tuple[str, ...] = ()
 
     def arguments(self, address: str, mode: str) -> list[str]:
@@ -42,7 +42,7 @@ class Load:
             "--window",
             str(self.window),
         ]
-        options += ["--seconds", str(self.seconds), "--sources", str(self.sources)]
+        options += ["--seconds", str(self.seconds), "--sources", str(self.sources or self.users)]
         options += ["--rate", str(self.rate)] if self.rate else []
         return [*options, *self.extra]
 
@@ -136,21 +136,16 @@ class Stand:
         with server.running() as running:
             yield running
 
-    def upserts(self, product: Product, load: Load) -> Iterator[Measurement]:
-        """The database alone, by as many processes as the product has workers."""
-        product.reset()
+    def writes(self, product: Product, load: Load) -> Iterator[Measurement]:
+        """The database alone: as many processes as the product has workers write what refreshes write."""
+        with self.started(product) as running:
+            loader.run(
+                [str(self.program), *replace(load, extra=("--once",)).arguments(running.address, "initial")]
+            )
         self.cluster.checkpoint()
-        command = [
-            sys.executable,
-            "-m",
-            "bench.upserts",
-            "--url",
-            self.cluster.url,
-            "--users",
-            str(load.users),
-        ]
+        command = [sys.executable, "-m", "bench.writes", "--url", self.cluster.url]
         command += ["--seconds", str(load.seconds), "--processes", str(product.worker_count)]
-        yield self._measured(command, "batched upserts, no SIP", "upserts", None)
+        yield self._measured(command, "database alone, batches of 256", "writes", None)
 
     def rounds(
         self,

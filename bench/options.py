@@ -42,7 +42,7 @@ NUMBERS: Final[tuple[tuple[str, type, object, str], ...]] = (
     ("--users", int, 10_000, "phones that register"),
     ("--window", int, 256, "registrations at a time"),
     ("--workers", int, None, "of our SIP server; default: what the product starts"),
-    ("--sources", int, 1, "loopback addresses that the phones come from"),
+    ("--sources", int, 0, "loopback addresses the phones come from; 0: each has its own"),
     ("--count", int, 100_000, "phones of scale, expiry, powercut and overload"),
     ("--minutes", float, 60.0, "of soak"),
     ("--expires", int, 300, "seconds, of powercut"),

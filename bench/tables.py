@@ -9,7 +9,7 @@ from typing import Final
 from bench.measuring import Measurement
 
 TIE: Final = (0.85, 1.15)
-CEILINGS: Final = ("echo", "upserts")
+CEILINGS: Final = ("echo", "writes")
 HEAD: Final = (
     "server",
     "mode",

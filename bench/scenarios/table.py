@@ -32,7 +32,7 @@ def _measured(
         servers.append(Echo(product))
     turns = [partial(stand.turn, server, options.load, options.modes) for server in servers]
     if ceilings:
-        turns.append(partial(stand.upserts, product, options.load))
+        turns.append(partial(stand.writes, product, options.load))
     return stand.rounds(turns, options.rounds)
 
 

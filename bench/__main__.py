@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -19,23 +20,35 @@ from bench.machine import Machine, describe
 from bench.measuring import Stand
 from bench.options import Options
 from bench.report import Report
+from bench.scenarios.expiry import expiry
+from bench.scenarios.kill import kill
+from bench.scenarios.overload import overload
 from bench.scenarios.paced import paced
+from bench.scenarios.powercut import powercut
 from bench.scenarios.scale import scale
+from bench.scenarios.soak import soak
 from bench.scenarios.table import side, table
 from bench.servers import Product
 from registrar_admin.config import PROJECT_DIR
 
 FOLDER: Final = PROJECT_DIR / "var" / "bench"
 WRONG_USE: Final = 2
+INTERRUPTED: Final = 130
 SCENARIOS: Final[dict[str, tuple[Callable[[Stand, Options], Report], str]]] = {
     "table": (table, "ours, Kamailio in four ways, and the ceilings of I/O and database"),
     "side": (side, "ours and Kamailio write-through with cached credentials"),
     "paced": (paced, "latency at 500, 700 and 1,000 refreshes a second"),
     "scale": (scale, "refreshes among 1,000 bindings and among --count"),
+    "soak": (soak, "half of what it can do for --minutes: memory and sizes"),
+    "expiry": (expiry, "--count bindings expire in one second"),
+    "powercut": (powercut, "--count phones are released at once"),
+    "overload": (overload, "three times what it can do is asked for by --count phones"),
+    "kill": (kill, "kill -9 of workers, server and database under load"),
 }
 
 
 def main(arguments: Sequence[str]) -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what was started is ended in order
     chosen = options.parse(arguments, {name: meaning for name, (_, meaning) in SCENARIOS.items()})
     try:
         with _stand(chosen) as stand:
@@ -44,6 +57,9 @@ def main(arguments: Sequence[str]) -> int:
     except BenchError as error:
         print(f"bench: {error}", file=sys.stderr)
         return WRONG_USE
+    except KeyboardInterrupt:
+        _say("interrupted")
+        return INTERRUPTED
     _keep(report, machine, chosen)
     return 0
 

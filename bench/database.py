@@ -6,6 +6,8 @@ The others use the same server, over TCP on a loopback address of its own or ove
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ class Cluster:
     host: str
     socket_dir: Path
     folder: Path
+    server: EmbeddedPostgres
 
     @property
     def pid(self) -> int:
@@ -43,6 +46,12 @@ class Cluster:
     def create(self, database: str) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(f'CREATE DATABASE "{database}"'.encode())
+
+    def crash(self) -> None:
+        """An immediate stop in the middle of whatever it does, as at a power cut; then it is started again."""
+        os.kill(self.pid, signal.SIGQUIT)
+        self.server.stop()
+        self.server.start()
 
     def checkpoint(self) -> None:
         """So that no run pays for the one before."""
@@ -57,7 +66,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     server = EmbeddedPostgres(folder, {"listen_addresses": host})
     try:
         with server:
-            yield Cluster(server.url, host, embedded_socket_dir(folder), folder)
+            yield Cluster(server.url, host, embedded_socket_dir(folder), folder, server)
     except EmbeddedPostgresError as error:
         raise BenchError(str(error)) from error
     finally:

@@ -603,7 +603,7 @@ static void exchange(uint64_t now) {
 }
 
 static int run(void) {
-	uint64_t start = now_ns(), second = start, begun = 0, ended = 0;
+	uint64_t start = now_ns(), second = start, begun = 0, ended = 0, heard = start, received = 0;
 	double cpu_begun = 0, cpu_s = 0, prime_s = 0;
 	int direct = opt.once || opt.mode == PHONES;
 	phase_began = start;
@@ -623,8 +623,9 @@ static int run(void) {
 			if (phase == WARM) begun = now, cpu_begun = cpu_seconds();
 			enter(stop_asked ? DRAIN : phase + 1, now);
 		}
-		if (phase == PRIME && now - start > 10 * SECOND && !total.done) {
-			fprintf(stderr, "load: nobody answers\n");
+		if (total.received != received) received = total.received, heard = now;
+		if ((phase == PRIME || opt.once) && now - heard > 60 * SECOND) {
+			fprintf(stderr, "load: nobody has answered for a minute\n");
 			return 3;
 		}
 		if (phase != DRAIN && opt.mode != PHONES) begin_more(now);

@@ -6,12 +6,13 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from bench import loader
 from bench.database import Cluster
+from bench.loader import LoadRun
 from bench.machine import Busy
 from bench.processes import cpu_s
 from bench.servers import Product, Running, Server
@@ -59,7 +60,6 @@ class Measurement:
     others_cores: float
     stolen_cores: float
     round: int = 0
-    seconds: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def is_disturbed(self) -> bool:
@@ -109,17 +109,25 @@ class Stand:
     program: Path
     tell: Callable[[Measurement], None]
 
-    def measure(
+    def measure(self, server: Server, running: Running, mode: str, load: Load) -> Measurement:
+        """Loads the server until the loader ends."""
+        command = [str(self.program), *load.arguments(running.address, mode)]
+        return self._measured(command, server.name, mode, running.process.pid)
+
+    def load(
         self,
-        server: Server,
         running: Running,
         mode: str,
         load: Load,
         on_second: Callable[[dict[str, Any]], None] = lambda told: None,
-    ) -> Measurement:
-        """Loads the server until the loader ends. `on_second` hears each second, if the loader is told to tell."""
-        command = [str(self.program), *load.arguments(running.address, mode)]
-        return self._measured(command, server.name, mode, running.process.pid, on_second)
+    ) -> LoadRun:
+        """As measure, but processes may come and go. `on_second` hears each line of --series."""
+
+        def hear(event: str, told: dict[str, Any]) -> None:
+            if event == "second":
+                on_second(told)
+
+        return loader.run([str(self.program), *load.arguments(running.address, mode)], hear)
 
     def turn(self, server: Server, load: Load, modes: Sequence[str]) -> Iterator[Measurement]:
         """The server begun anew on an empty database, in each of `modes` that it knows."""
@@ -161,23 +169,13 @@ class Stand:
                     self.tell(measured[-1])
         return measured
 
-    def _measured(
-        self,
-        command: Sequence[str],
-        name: str,
-        mode: str,
-        server_pid: int | None,
-        on_second: Callable[[dict[str, Any]], None] = lambda told: None,
-    ) -> Measurement:
+    def _measured(self, command: Sequence[str], name: str, mode: str, server_pid: int | None) -> Measurement:
         """CPU is counted between the "begin" and the "end" that the command tells."""
         samples: dict[str, _Sample] = {}
 
         def hear(event: str, told: dict[str, Any]) -> None:
-            if event == "second":
-                on_second(told)
-            else:
-                server_s = 0.0 if server_pid is None else cpu_s(server_pid)
-                samples[event] = _Sample(time.monotonic(), server_s, cpu_s(self.cluster.pid), Busy.now())
+            server_s = 0.0 if server_pid is None else cpu_s(server_pid)
+            samples[event] = _Sample(time.monotonic(), server_s, cpu_s(self.cluster.pid), Busy.now())
 
         told = loader.run(command, hear)
         begin, end = samples["begin"], samples["end"]
@@ -192,5 +190,4 @@ class Stand:
             database_cpu_s=database_s,
             others_cores=max(others_s, 0.0) / took_s,
             stolen_cores=(end.busy.stolen_s - begin.busy.stolen_s) / took_s,
-            seconds=told.seconds,
         )

@@ -26,6 +26,7 @@ from bench.scenarios.overload import overload
 from bench.scenarios.paced import paced
 from bench.scenarios.powercut import powercut
 from bench.scenarios.scale import scale
+from bench.scenarios.serve import serve
 from bench.scenarios.soak import soak
 from bench.scenarios.table import side, table
 from bench.servers import Product
@@ -43,6 +44,7 @@ SCENARIOS: Final[dict[str, tuple[Callable[[Stand, Options], Report], str]]] = {
     "expiry": (expiry, "--count bindings expire in one second"),
     "powercut": (powercut, "--count phones are released at once"),
     "overload": (overload, "three times what it can do is asked for by --count phones"),
+    "serve": (serve, "nothing is measured: the product runs for a profiler or another load generator"),
     "kill": (kill, "kill -9 of workers, server and database under load"),
 }
 

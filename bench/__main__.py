@@ -75,7 +75,7 @@ def _stand(chosen: Options) -> Iterator[Stand]:
     folder.chmod(0o711)  # the database's own account has to pass
     try:
         with cluster(folder) as database:
-            Product(database).prepare(chosen.extensions)
+            Product(database).prepare(chosen.extensions, chosen.digest)
             if kamailio.is_installed():
                 kamailio.prepare(database, chosen.users)
             else:

@@ -21,7 +21,7 @@ ALGORITHMS: Final = (Algorithm.MD5, Algorithm.SHA256, Algorithm.SHA512_256)
 INSERT_DOMAIN: Final = """
 INSERT INTO extensions_domain (id, name, realm, digest_order, min_expires_s, default_expires_s, max_expires_s,
                                created_at)
-VALUES (%(id)s, %(name)s, %(name)s, 'strongest_first', 1, 3600, 3600, now())
+VALUES (%(id)s, %(name)s, %(name)s, %(digest)s, 1, 3600, 3600, now())
 """
 
 INSERT_EXTENSIONS: Final = """
@@ -44,12 +44,13 @@ FROM STDIN
 """
 
 
-def generate(database_url: str, count: int) -> None:
-    """An empty directory becomes one domain with `count` extensions, analysed as autovacuum would soon do."""
+def generate(database_url: str, count: int, digest: str = "strongest_first") -> None:
+    """An empty directory becomes one domain with `count` extensions, analysed as autovacuum would soon do. `digest`:
+    which algorithms the domain offers."""
     domain = uuid.uuid4()
     with psycopg.connect(database_url) as connection:
         connection.execute("DELETE FROM extensions_domain")
-        connection.execute(INSERT_DOMAIN, {"id": domain, "name": DOMAIN})
+        connection.execute(INSERT_DOMAIN, {"id": domain, "name": DOMAIN, "digest": digest})
         bounds = {"domain": domain, "first": FIRST, "last": FIRST + count - 1}
         connection.execute(INSERT_EXTENSIONS, bounds)
         connection.execute(INSERT_PEERS)

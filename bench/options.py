@@ -24,6 +24,8 @@ class Options:
     count: int
     minutes: float
     expires: int
+    rate: float
+    digest: str
     markdown: Path | None
 
     @property
@@ -46,7 +48,11 @@ NUMBERS: Final[tuple[tuple[str, type, object, str], ...]] = (
     ("--count", int, 100_000, "phones of scale, expiry, powercut and overload"),
     ("--minutes", float, 60.0, "of soak"),
     ("--expires", int, 300, "seconds, of powercut"),
+    ("--rate", float, 500.0, "registrations a second while bindings expire, of expiry"),
 )
+
+DIGESTS: Final = ("strongest_first", "md5_first", "md5_only")
+"""The loader answers the MD5 of each; SIPp 3.6 only an MD5 that comes first."""
 
 
 def parse(arguments: Sequence[str], scenarios: Mapping[str, str]) -> Options:
@@ -61,6 +67,9 @@ def parse(arguments: Sequence[str], scenarios: Mapping[str, str]) -> Options:
     for name, kind, default, meaning in NUMBERS:
         parser.add_argument(name, type=kind, default=default, help=f"{meaning} ({default})")
     parser.add_argument("--modes", default="refresh,initial", help="of table and side (refresh,initial)")
+    parser.add_argument(
+        "--digest", choices=DIGESTS, default=DIGESTS[0], help=f"that ours offers ({DIGESTS[0]})"
+    )
     parser.add_argument("--markdown", type=Path, metavar="FILE", help="also written there")
     chosen = vars(parser.parse_args(arguments))
     return Options(**{**chosen, "modes": tuple(chosen["modes"].split(","))})

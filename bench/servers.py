@@ -76,10 +76,10 @@ class Product:
     def worker_count(self) -> int:
         return self.workers or min(2, os.cpu_count() or 1)
 
-    def prepare(self, extensions: int) -> None:
+    def prepare(self, extensions: int, digest: str) -> None:
         """Tables and generated extensions."""
         _manage(self.environ(), "migrate", "--verbosity", "0")
-        generate(self.cluster.url, extensions)
+        generate(self.cluster.url, extensions, digest)
 
     def reset(self) -> None:
         with psycopg.connect(self.cluster.url) as connection:

@@ -19,7 +19,6 @@ from bench.servers import Product
 
 LEAD_S: Final = 20.0
 AFTER_S: Final = 60.0
-RATE: Final = 500.0
 HEAD: Final = (
     "bindings",
     "done after s",
@@ -74,7 +73,9 @@ def expiry(stand: Stand, options: Options) -> Report:
         thread = threading.Thread(target=watch.run)
         thread.start()
         extra = ("--series", "--warmup", "0", "--first", str(FIRST + options.count))
-        others = replace(options.load, rate=RATE, window=options.users, seconds=LEAD_S + AFTER_S, extra=extra)
+        others = replace(
+            options.load, rate=options.rate, window=options.users, seconds=LEAD_S + AFTER_S, extra=extra
+        )
         try:
             stand.load(running, "initial", others, lambda told: heard.append((time.monotonic(), told)))
         finally:
@@ -115,7 +116,7 @@ def _report(
     sentences = [
         f"{options.count:,} bindings expired in one second: {watch.events:,} events of {watch.aors:,} AORs, "
         f"all of them after {took} s.",
-        f"Meanwhile {RATE:.0f} phones a second registered: p99 {pressed:.1f} ms, before {calm:.1f} ms "
+        f"Meanwhile {options.rate:.0f} phones a second registered: p99 {pressed:.1f} ms, before {calm:.1f} ms "
         f"({pressed / calm if calm else 0:.1f}x; medians of the seconds).",
     ]
     numbers = [f"{calm:.1f}", f"{pressed:.1f}", f"{max(meanwhile, default=0.0):.1f}"]

@@ -1,4 +1,4 @@
-"""The load generator (load.c): built once, run as a child, its JSON lines read."""
+"""The load generator (load/): built once, run as a child, its JSON lines read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-SOURCE: Final = Path(__file__).with_name("load.c")
+SOURCES: Final = Path(__file__).with_name("load")
 COMPILERS: Final = ("cc", "gcc", "clang")
 
 
@@ -32,13 +32,14 @@ class LoadRun:
 def build(folder: Path) -> Path:
     """The compiled loader in `folder`, made anew when its source is newer. BenchError without a C compiler."""
     program = folder / "load"
-    if program.exists() and program.stat().st_mtime >= SOURCE.stat().st_mtime:
+    newest = max(path.stat().st_mtime for path in SOURCES.iterdir())
+    if program.exists() and program.stat().st_mtime >= newest:
         return program
     compiler = next(filter(None, map(shutil.which, COMPILERS)), None)
     if compiler is None:
         raise BenchError("The load generator needs a C compiler. On Debian: apt-get install gcc libc6-dev")
     folder.mkdir(parents=True, exist_ok=True)
-    command = [compiler, "-O2", "-Wall", "-o", str(program), str(SOURCE), "-lm"]
+    command = [compiler, "-O2", "-Wall", "-o", str(program), str(SOURCES / "load.c"), "-lm"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchError(f"The load generator could not be compiled: {done.stderr.strip()[-500:]}")

@@ -10,6 +10,9 @@ from typing import Final
 
 from bench.measuring import Load
 
+WITH_MANY: Final = ("scale", "expiry", "powercut", "overload", "serve")
+"""What also needs --count phones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Options:
@@ -35,7 +38,7 @@ class Options:
     @property
     def extensions(self) -> int:
         """How many there have to be."""
-        return max(self.users, self.count) + self.users
+        return self.users + (self.count if self.what in WITH_MANY else 0)
 
 
 NUMBERS: Final[tuple[tuple[str, type, object, str], ...]] = (

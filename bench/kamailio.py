@@ -73,11 +73,16 @@ WRITE_BACK: Final = Variant(
 VARIANTS: Final = (WRITE_THROUGH, WRITE_THROUGH_CACHED, WRITE_THROUGH_UNIX, WRITE_BACK)
 
 
+def program() -> str | None:
+    """An ordinary user's PATH does not lead to it."""
+    return shutil.which("kamailio", path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/usr/local/sbin")
+
+
 def is_installed() -> bool:
     """Kamailio, its module for PostgreSQL and its tables."""
     modules = [*Path("/usr/lib").glob("kamailio/modules/db_postgres.so")]
     modules += Path("/usr/lib").glob("*/kamailio/modules/db_postgres.so")
-    return shutil.which("kamailio") is not None and bool(modules) and SCHEMA_FOLDER.is_dir()
+    return program() is not None and bool(modules) and SCHEMA_FOLDER.is_dir()
 
 
 def servers(cluster: Cluster, variants: Sequence[Variant]) -> list[Kamailio]:
@@ -137,7 +142,7 @@ class Kamailio:
         config = folder / f"{self.variant.key}.cfg"
         config.write_text(configuration(self.variant, address, self.cluster))
         environ = {**os.environ, "PGHOST": str(self.cluster.socket_dir), "PGPORT": str(PORT)}
-        argv = [shutil.which("kamailio") or "kamailio", "-f", str(config), *_options(self.variant, folder)]
+        argv = [program() or "kamailio", "-f", str(config), *_options(self.variant, folder)]
         with running(argv, folder / "kamailio.log", environ=environ, cwd=folder) as process:
             server = Running(address, process)
             wait_until(lambda: answers(address), server, f"{self.name} ({folder / 'kamailio.log'})")

@@ -75,12 +75,12 @@ def _stand(chosen: Options) -> Iterator[Stand]:
     folder.chmod(0o711)  # the database's own account has to pass
     try:
         with cluster(folder) as database:
-            Product(database).prepare(chosen.extensions, chosen.digest)
+            Product(database).prepare(chosen.extensions_needed, chosen.digest)
             if kamailio.is_installed():
                 kamailio.prepare(database, chosen.users)
             else:
                 _say("without Kamailio, which is not installed (Debian: kamailio, kamailio-postgres-modules)")
-            yield Stand(database, program, lambda one: print(tables.line(one), flush=True))
+            yield Stand(database, program, chosen.patience, lambda one: print(tables.line(one), flush=True))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

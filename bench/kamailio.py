@@ -27,6 +27,7 @@ CHILDREN: Final = 8
 """The best of 2, 8 and 32 on two cores."""
 SHARED_MIB: Final = 1024
 
+LAST_CSEQS: Final = "SELECT username, max(cseq) FROM location GROUP BY username"
 INSERT_USERS: Final = """
 INSERT INTO subscriber (username, domain, password, ha1)
 SELECT u::text, %(domain)s::text, '', md5(u || ':' || %(domain)s::text || ':' || %(prefix)s || u)
@@ -129,6 +130,11 @@ class Kamailio:
     @property
     def name(self) -> str:
         return self.variant.name
+
+    def last_cseqs(self) -> dict[str, int]:
+        """Of each binding in the database, by user name."""
+        with psycopg.connect(self.cluster.url_of(DATABASE)) as connection:
+            return dict(connection.execute(LAST_CSEQS).fetchall())
 
     def reset(self) -> None:
         with psycopg.connect(self.cluster.url_of(DATABASE)) as connection:

@@ -8,9 +8,6 @@ from typing import Final
 
 import psycopg
 
-from bench.extensions import DOMAIN
-
-LAST_CSEQS: Final = "SELECT aor, max(cseq) FROM registrar_binding WHERE expires_at > now() GROUP BY aor"
 SIZES: Final = """
 SELECT coalesce(sum(pg_relation_size(c.oid)) FILTER (WHERE c.relkind = 'r'), 0)::bigint,
        coalesce(sum(pg_relation_size(c.oid)) FILTER (WHERE c.relkind = 'i'), 0)::bigint
@@ -44,13 +41,6 @@ def compare(acknowledged: Mapping[str, int], stored: Mapping[str, int]) -> Kept:
         older=sum(kept is not None and kept < cseq for cseq, kept in pairs),
         later=sum(kept is not None and kept > cseq for cseq, kept in pairs),
     )
-
-
-def last_cseqs(database_url: str) -> dict[str, int]:
-    """Of each live binding, by user name."""
-    with psycopg.connect(database_url) as connection:
-        rows = connection.execute(LAST_CSEQS).fetchall()
-    return {aor.removeprefix("sip:").removesuffix(f"@{DOMAIN}"): cseq for aor, cseq in rows}
 
 
 def sizes(database_url: str) -> tuple[int, int]:

@@ -14,6 +14,9 @@ from typing import Final, Self
 import psycopg
 
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
+DISTURBED_CORES: Final = 0.2
+"""More than this taken by others, and a measurement is marked."""
+LOOK_S: Final = 0.5
 PROBES: Final = 100
 PAGE_BYTES: Final = 8192
 
@@ -76,6 +79,16 @@ def describe(database_url: str, disk: Path, project: Path) -> Machine:
         commit=_commit(project),
         at=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     )
+
+
+def wait_for_calm(patience_s: float) -> None:
+    """Until the machine is left alone, or `patience_s` are over. What is to be measured must be idle."""
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline:
+        before = Busy.now()
+        time.sleep(LOOK_S)
+        if (Busy.now().busy_s - before.busy_s) / LOOK_S < DISTURBED_CORES:
+            return
 
 
 def fdatasync_us(folder: Path) -> int:

@@ -8,17 +8,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from bench import loader
 from bench.database import Cluster
 from bench.loader import LoadRun
-from bench.machine import Busy
+from bench.machine import DISTURBED_CORES, Busy, wait_for_calm
 from bench.processes import cpu_s
 from bench.servers import Product, Running, Server
-
-DISTURBED_CORES: Final = 0.2
-"""More than this taken by others, and a measurement is marked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +100,11 @@ class _Sample:
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """Where measurements are made: the database, and the loader's program."""
+    """Where measurements are made: the database, and the loader's program. `tell` hears of each measurement."""
 
     cluster: Cluster
     program: Path
+    patience_s: float
     tell: Callable[[Measurement], None]
 
     def measure(self, server: Server, running: Running, mode: str, load: Load) -> Measurement:
@@ -177,6 +175,7 @@ class Stand:
             server_s = 0.0 if server_pid is None else cpu_s(server_pid)
             samples[event] = _Sample(time.monotonic(), server_s, cpu_s(self.cluster.pid), Busy.now())
 
+        wait_for_calm(self.patience_s)
         told = loader.run(command, hear)
         begin, end = samples["begin"], samples["end"]
         took_s = end.at - begin.at

@@ -28,6 +28,8 @@ class Options:
     minutes: float
     expires: int
     rate: float
+    extensions: int
+    patience: float
     digest: str
     markdown: Path | None
 
@@ -36,9 +38,9 @@ class Options:
         return Load(self.users, self.window, self.seconds, sources=self.sources)
 
     @property
-    def extensions(self) -> int:
-        """How many there have to be."""
-        return self.users + (self.count if self.what in WITH_MANY else 0)
+    def extensions_needed(self) -> int:
+        phones = self.users + (self.count if self.what in WITH_MANY else 0)
+        return max(phones, self.extensions)
 
 
 NUMBERS: Final[tuple[tuple[str, type, object, str], ...]] = (
@@ -52,6 +54,8 @@ NUMBERS: Final[tuple[tuple[str, type, object, str], ...]] = (
     ("--minutes", float, 60.0, "of soak"),
     ("--expires", int, 300, "seconds, of powercut"),
     ("--rate", float, 500.0, "registrations a second while bindings expire, of expiry"),
+    ("--extensions", int, 0, "at least so many exist, whoever registers"),
+    ("--patience", float, 5.0, "seconds that a measurement waits for others to leave the machine alone"),
 )
 
 DIGESTS: Final = ("strongest_first", "md5_first", "md5_only")

@@ -36,6 +36,7 @@ SELECT c.relname FROM pg_class c
 WHERE c.relname LIKE 'registrar\\_%' AND c.relkind IN ('r', 'p') AND NOT c.relispartition
   AND c.relnamespace = 'public'::regnamespace
 """
+LAST_CSEQS: Final = "SELECT aor, max(cseq) FROM registrar_binding WHERE expires_at > now() GROUP BY aor"
 WORKERS: Final = "SELECT count(*) FROM registrar_workerheartbeat"
 
 
@@ -80,6 +81,12 @@ class Product:
         """Tables and generated extensions."""
         _manage(self.environ(), "migrate", "--verbosity", "0")
         generate(self.cluster.url, extensions, digest)
+
+    def last_cseqs(self) -> dict[str, int]:
+        """Of each live binding, by user name."""
+        with psycopg.connect(self.cluster.url) as connection:
+            rows = connection.execute(LAST_CSEQS).fetchall()
+        return {aor.removeprefix("sip:").removesuffix(f"@{DOMAIN}"): cseq for aor, cseq in rows}
 
     def reset(self) -> None:
         with psycopg.connect(self.cluster.url) as connection:

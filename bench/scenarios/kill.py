@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
-from bench.ledger import Kept, compare, last_cseqs
+from bench import kamailio
+from bench.kamailio import Kamailio
+from bench.ledger import Kept, compare
 from bench.loader import read_acknowledged
 from bench.measuring import Stand
 from bench.options import Options
@@ -16,33 +18,43 @@ from bench.processes import kill_tree, tree
 from bench.report import Report
 from bench.servers import Product, Running
 
-HEAD: Final = ("killed", "load", "acknowledged phones", "missing", "older CSeq", "stored, 200 not heard")
+HEAD: Final = (
+    "server",
+    "killed",
+    "load",
+    "acknowledged phones",
+    "missing",
+    "older CSeq",
+    "stored, 200 not heard",
+)
 FIRST_KILL_S: Final = 2
 EVERY_S: Final = 3
+SHORTEST_S: Final = 9.0
 Kill = Callable[[Stand, Running], None]
 
 
 def kill(stand: Stand, options: Options) -> Report:
     product = Product(stand.cluster, options.workers)
-    rows, figures = [], []
-    for name, kills in KILLS.items():
+    others = kamailio.servers(stand.cluster, [kamailio.WRITE_THROUGH_CACHED, kamailio.WRITE_BACK])
+    plan: list[tuple[Product | Kamailio, str, Kill]] = [(product, name, each) for name, each in KILLS.items()]
+    plan += [(other, SERVER, _kill_server) for other in others]
+    rows: list[list[object]] = []
+    lost = {product.name: 0}
+    for server, name, kills in plan:
         for mode in ("initial", "refresh"):
-            kept = _killed(stand, product, options, mode, kills)
-            rows.append([name, mode, kept.acknowledged, kept.missing, kept.older, kept.later])
-            figures.append(
-                {"killed": name, "mode": mode, "lost": kept.lost, "acknowledged": kept.acknowledged}
-            )
-    lost = sum(int(row[3]) + int(row[4]) for row in rows)
-    sentence = f"Of {sum(int(row[2]) for row in rows):,} acknowledged registrations {lost} were lost."
-    return Report("kill -9 under load", [sentence], HEAD, rows, {"kills": figures})
+            kept = _killed(stand, server, options, mode, kills)
+            rows.append([server.name, name, mode, kept.acknowledged, kept.missing, kept.older, kept.later])
+            lost[server.name] = lost.get(server.name, 0) + kept.lost
+    sentences = [f"{name}: {count:,} acknowledged registrations were lost." for name, count in lost.items()]
+    return Report("kill -9 under load", sentences, HEAD, rows, {"kills": rows, "lost": lost})
 
 
-def _killed(stand: Stand, product: Product, options: Options, mode: str, kills: Kill) -> Kept:
+def _killed(stand: Stand, server: Product | Kamailio, options: Options, mode: str, kills: Kill) -> Kept:
     path = stand.cluster.folder / "acknowledged"
     extra = ("--series", "--ack-file", str(path), "--timeout", "8", "--drain", "1")
-    load = replace(options.load, seconds=max(options.seconds, 9.0), extra=extra)
+    load = replace(options.load, seconds=max(options.seconds, SHORTEST_S), extra=extra)
     loaded_s: list[float] = []
-    with stand.started(product) as running:
+    with stand.started(server) as running:
 
         def on_second(told: dict[str, Any]) -> None:
             if mode == "initial" or told["refreshes"]:  # not while each registers for the first time
@@ -51,7 +63,7 @@ def _killed(stand: Stand, product: Product, options: Options, mode: str, kills: 
                 kills(stand, running)
 
         stand.load(running, mode, load, on_second)
-    return compare(read_acknowledged(path), last_cseqs(stand.cluster.url))
+    return compare(read_acknowledged(path), server.last_cseqs())
 
 
 def _kill_workers(stand: Stand, running: Running) -> None:
@@ -71,8 +83,9 @@ def _crash_database(stand: Stand, running: Running) -> None:
     stand.cluster.crash()
 
 
+SERVER: Final = "the whole SIP server"
 KILLS: Final[dict[str, Kill]] = {
     "each worker, again and again": _kill_workers,
-    "the whole SIP server": _kill_server,
+    SERVER: _kill_server,
     "PostgreSQL, immediately, again and again": _crash_database,
 }

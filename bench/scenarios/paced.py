@@ -25,9 +25,9 @@ def paced(stand: Stand, options: Options) -> Report:
     servers += kamailio.servers(stand.cluster, [kamailio.WRITE_THROUGH_CACHED])
     turns = [partial(_turn, stand, server, options) for server in servers]
     measured = stand.rounds(turns, options.rounds)
+    groups = tables.grouped(measured)
     sentences = [
-        f"{server}, {mode}: worker and database together {_cores(group):.2f} cores"
-        for (server, mode), group in tables.grouped(measured).items()
+        f"{server}, {mode}: {_words(group)}" for (server, mode), group in sorted(groups.items(), key=_rate)
     ]
     figures = {"measurements": [one.as_dict() for one in measured]}
     sentences.append(tables.disturbance(measured))
@@ -42,5 +42,15 @@ def _turn(stand: Stand, server: Server, options: Options) -> Iterator[Measuremen
             yield replace(one, mode=f"refresh, {rate}/s")
 
 
-def _cores(group: list[Measurement]) -> float:
-    return tables.median_of(group, lambda one: one.cost_us * one.per_s / 1e6)
+def _rate(item: tuple[tuple[str, str], list[Measurement]]) -> float:
+    return float(item[1][0].load["rate_target"])
+
+
+def _words(group: list[Measurement]) -> str:
+    p50, p99 = (tables.median_of(group, partial(_latency, name)) for name in ("p50_ms", "p99_ms"))
+    cores = tables.median_of(group, lambda one: one.cost_us * one.per_s / 1e6)
+    return f"p50 {p50:.1f} ms, p99 {p99:.1f} ms, worker and database together {cores:.2f} cores"
+
+
+def _latency(name: str, one: Measurement) -> float:
+    return float(one.load[name])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from bench.ledger import compare, last_cseqs
+from bench.ledger import compare
 from bench.loader import read_acknowledged
 from bench.measuring import Stand
 from bench.options import Options
@@ -57,7 +57,7 @@ def powercut(stand: Stand, options: Options) -> Report:
             extra=(*extra, "--ack-file", str(acknowledged)),
         )
         told = stand.load(running, "phones", released)
-    kept = compare(read_acknowledged(acknowledged), last_cseqs(stand.cluster.url))
+    kept = compare(read_acknowledged(acknowledged), product.last_cseqs())
     back = [when_back(told.seconds, share * options.count) for share in (0.5, 0.99, 1.0)]
     wave = first_wave(told.seconds, options.count)
     sentences = [

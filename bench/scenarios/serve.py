@@ -18,7 +18,7 @@ def serve(stand: Stand, options: Options) -> Report:
         stand.started(Product(stand.cluster, options.workers)) as running,
         contextlib.suppress(KeyboardInterrupt),
     ):
-        last = FIRST + options.extensions - 1
+        last = FIRST + options.extensions_needed - 1
         print(f"SIP          {running.address}, process {running.process.pid}")
         print(f"phones       {FIRST} to {last} of {DOMAIN}, password {PASSWORD_PREFIX} and the user name")
         print(f"DATABASE_URL {stand.cluster.url}")

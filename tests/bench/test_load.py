@@ -3,14 +3,17 @@
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from bench import extensions, loader
-from bench.ledger import compare, last_cseqs
+from bench.database import Cluster
+from bench.ledger import compare
 from bench.loader import COMPILERS, BenchError, LoadRun, read_acknowledged
 from bench.measuring import Load
-from bench.servers import answers, free_port
+from bench.servers import Product, answers, free_port
 from tests.bench.registrar import scripted_registrar
 from tests.interop.witness import comes_true
 from tests.registrar.conftest import url_of_test_database
@@ -120,4 +123,5 @@ def test_generated_phones_register_and_refresh_with_the_product(program: Path, t
     assert told.result["acknowledged"] == 100
     assert told.result["challenges"] == 0  # they came before what is measured
     assert set(told.result["codes"]) == {"200", "401"}
-    assert compare(read_acknowledged(path), last_cseqs(url_of_test_database())).lost == 0
+    cluster = cast(Cluster, SimpleNamespace(url=url_of_test_database()))
+    assert compare(read_acknowledged(path), Product(cluster).last_cseqs()).lost == 0

@@ -1,5 +1,6 @@
 """What the benchmark reads: the loader's lines, /proc, the configuration it writes, the series of a scenario."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from bench import kamailio, writes
+from bench import kamailio, machine, writes
 from bench.database import Cluster
 from bench.ledger import Kept, compare
 from bench.loader import read_acknowledged, read_lines
@@ -127,3 +128,23 @@ def test_an_unknown_scenario_is_wrong_use(capsys: pytest.CaptureFixture[str]) ->
         parse(["everything"], {"table": "all"})
 
     assert stopped.value.code == 2
+
+
+def test_without_kamailio_its_rows_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kamailio, "program", lambda: None)
+
+    assert kamailio.servers(CLUSTER, kamailio.VARIANTS) == []
+
+
+def test_a_calm_machine_or_the_end_of_patience_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = itertools.count()
+    monkeypatch.setattr(machine, "LOOK_S", 0.01)
+
+    monkeypatch.setattr(machine.Busy, "now", lambda: Busy(float(next(looks)), 0.0))
+    machine.wait_for_calm(0.05)
+    tried = next(looks)
+    monkeypatch.setattr(machine.Busy, "now", lambda: Busy(0.0 * next(looks), 0.0))
+    machine.wait_for_calm(60.0)
+
+    assert tried >= 2
+    assert next(looks) == tried + 3

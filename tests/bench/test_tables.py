@@ -15,6 +15,7 @@ def measurement(server: str = "ours", mode: str = "refresh", **changes: Any) -> 
         "p99_ms": 2.0,
         "p999_ms": 3.0,
         "retransmissions": 0,
+        "deferred": 0,
         "failures": 0,
         "client_cpu_s": 0.01,
     }

@@ -49,6 +49,7 @@ class Machine:
     python: str
     postgresql: str
     fdatasync_us: int
+    receive_buffer_kib: int
     commit: str
     at: str
 
@@ -56,7 +57,8 @@ class Machine:
         return (
             f"{self.at}, commit {self.commit}. {self.cores} cores ({self.model}), {self.memory_gib} GiB, "
             f"{self.system}, Linux {self.kernel}, Python {self.python}, PostgreSQL {self.postgresql}, "
-            f"fdatasync {self.fdatasync_us} µs. Load, servers and database share this machine."
+            f"fdatasync {self.fdatasync_us} µs, net.core.rmem_max {self.receive_buffer_kib} KiB. "
+            "Load, servers and database share this machine."
         )
 
     def as_dict(self) -> dict[str, object]:
@@ -76,6 +78,7 @@ def describe(database_url: str, disk: Path, project: Path) -> Machine:
         python=platform.python_version(),
         postgresql=str(row[0]).split(" ")[0] if row else "unknown",
         fdatasync_us=fdatasync_us(disk),
+        receive_buffer_kib=int(Path("/proc/sys/net/core/rmem_max").read_text()) // 1024,
         commit=_commit(project),
         at=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
     )

@@ -1,4 +1,6 @@
 /* Phone i speaks through socket i % sockets, from the address 127.0.0.1 + i % sources. */
+enum { RECEIVE_BUFFER = 16 << 20 };
+
 struct port {
 	int fd, number, queued, lengths[BATCH];
 	uint32_t from[BATCH];
@@ -87,10 +89,14 @@ static void open_ports(void) {
 		struct port *port = &ports[i];
 		struct sockaddr_in own = { .sin_family = AF_INET };
 		socklen_t size = sizeof own;
-		int bytes = 16 << 20;
+		int bytes = RECEIVE_BUFFER;
 		own.sin_addr.s_addr = htonl(opt.sources > 1 ? INADDR_ANY : INADDR_LOOPBACK);
 		port->fd = socket(AF_INET, SOCK_DGRAM, 0);
 		while (setsockopt(port->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) && bytes > 65536) bytes /= 2;
+#ifdef SO_RCVBUFFORCE
+		bytes = RECEIVE_BUFFER; /* root may have more than the system grants to all */
+		setsockopt(port->fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes);
+#endif
 		if (bind(port->fd, (void *)&own, sizeof own) || fcntl(port->fd, F_SETFL, O_NONBLOCK)) {
 			perror("load: socket");
 			exit(2);

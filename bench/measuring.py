@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bench import loader
 from bench.database import Cluster
@@ -16,6 +16,8 @@ from bench.loader import LoadRun
 from bench.machine import DISTURBED_CORES, Busy, wait_for_calm
 from bench.processes import cpu_s
 from bench.servers import Product, Running, Server
+
+LONGEST_STALL_MS: Final = 250.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,9 @@ class Measurement:
 
     @property
     def is_disturbed(self) -> bool:
-        return self.others_cores + self.stolen_cores > DISTURBED_CORES
+        """Others took the CPU, or the whole machine was halted: then the loader stood still."""
+        stalled = float(self.load["stalled_ms"]) > LONGEST_STALL_MS
+        return stalled or self.others_cores + self.stolen_cores > DISTURBED_CORES
 
     @property
     def per_s(self) -> float:

@@ -93,8 +93,9 @@ def disturbance(measured: Sequence[Measurement]) -> str:
     if not count:
         return "The machine was left alone."
     return (
-        f"{count} of {len(measured)} measurements were disturbed: others took more than 0.2 cores. Medians are of "
-        "the undisturbed, where there are any; with others at work CPU times tell more than rates."
+        f"{count} of {len(measured)} measurements were disturbed: others took more than 0.2 cores, or the machine "
+        "stood still. Medians are of the undisturbed, where there are any; on a busy machine CPU times tell more than "
+        "rates."
     )
 
 

@@ -89,6 +89,7 @@ def result(told: Sequence[Written], seconds: float) -> dict[str, Any]:
         "p999_ms": ms(0.999),
         "retransmissions": 0,
         "deferred": 0,
+        "stalled_ms": 0.0,
         "failures": 0,
         "client_cpu_s": round(sum(one.cpu_s for one in told), 3),
     }

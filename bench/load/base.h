@@ -51,6 +51,7 @@ static struct phone *phones;
 static uint64_t *due;     /* when a phone has to do something on its own; one compact array, so a scan is cheap */
 static int busy;          /* phones in a transaction */
 static int measuring;
+static uint64_t longest_turn; /* ns in which the loader did nothing, for it was not given the CPU */
 static volatile sig_atomic_t stop_asked;
 static char request_uri[160], ha2[33], realm[128], run_id[24];
 

@@ -88,8 +88,10 @@ static int run(void) {
 	enter(direct ? MEASURE : opt.mode == REFRESH ? PRIME : WARM, start);
 	if (direct) begun = start, cpu_begun = cpu_seconds();
 	if (opt.mode == PHONES) release_phones(start);
-	for (;;) {
+	for (uint64_t turned = start;; ) {
 		uint64_t now = now_ns();
+		if (measuring && now - turned > longest_turn) longest_turn = now - turned;
+		turned = now;
 		int over = is_over(now) || (stop_asked && phase != DRAIN);
 		if (over && phase == DRAIN) break;
 		if (over && phase == PRIME) prime_s = (double)(now - start) / 1e9;

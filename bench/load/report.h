@@ -27,12 +27,12 @@ static void tell_result(double seconds, double cpu_s, double prime_s) {
 		"\"sources\":%d,\"seconds\":%.3f,\"done\":%lu,\"per_s\":%.1f,\"p50_ms\":%.3f,\"p90_ms\":%.3f,\"p99_ms\":%.3f,"
 		"\"p999_ms\":%.3f,\"max_ms\":%.3f,\"started\":%lu,\"retransmissions\":%lu,\"failures\":%lu,\"timeouts\":%lu,"
 		"\"deferred\":%lu,\"challenges\":%lu,\"stale\":%lu,\"duplicates\":%lu,\"sent\":%lu,\"received\":%lu,"
-		"\"client_cpu_s\":%.3f,\"prime_s\":%.3f,\"acknowledged\":%d,\"codes\":{",
+		"\"client_cpu_s\":%.3f,\"stalled_ms\":%.1f,\"prime_s\":%.3f,\"acknowledged\":%d,\"codes\":{",
 		MODES[opt.mode], opt.users, opt.window, opt.rate, opt.sockets, opt.sources, seconds, MEASURED(done),
 		(double)MEASURED(done) / seconds, percentile_ms(latencies, .5), percentile_ms(latencies, .9),
 		percentile_ms(latencies, .99), percentile_ms(latencies, .999), (double)slowest_us / 1e3, MEASURED(started),
 		MEASURED(retransmissions), MEASURED(failures), MEASURED(timeouts), MEASURED(deferred), MEASURED(challenges),
-		MEASURED(stale), MEASURED(duplicates), MEASURED(sent), MEASURED(received), cpu_s, prime_s, acknowledged);
+		MEASURED(stale), MEASURED(duplicates), MEASURED(sent), MEASURED(received), cpu_s, (double)longest_turn / 1e6, prime_s, acknowledged);
 	for (int code = 100; code < 700; code++)
 		if (total.codes[code]) {
 			printf("%s\"%d\":%lu", first ? "" : ",", code, (unsigned long)total.codes[code]);

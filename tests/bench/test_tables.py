@@ -16,6 +16,7 @@ def measurement(server: str = "ours", mode: str = "refresh", **changes: Any) -> 
         "p999_ms": 3.0,
         "retransmissions": 0,
         "deferred": 0,
+        "stalled_ms": changes.pop("stalled_ms", 1.0),
         "failures": 0,
         "client_cpu_s": 0.01,
     }
@@ -44,6 +45,11 @@ def test_disturbed_rounds_count_only_where_there_is_no_other() -> None:
 
     assert tables.undisturbed([disturbed, calm]) == [calm]
     assert tables.undisturbed([disturbed]) == [disturbed]
+
+
+def test_a_loader_that_stood_still_disturbs_its_own_measurement() -> None:
+    assert measurement(stalled_ms=4000.0).is_disturbed
+    assert not measurement().is_disturbed
 
 
 def test_the_reader_is_told_of_disturbed_rounds() -> None:

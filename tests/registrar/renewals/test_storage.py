@@ -65,14 +65,14 @@ def plan_of(statement: str, rows: list[dict[str, Any]], now: dt.datetime | None)
     text = statement.replace("%(rows)s", "$1").replace("%(now)s", "$2")
     kinds, values = ("json, timestamptz", [json.dumps(rows), now]) if now else ("json", [json.dumps(rows)])
     with psycopg.connect(url_of_test_database(), autocommit=True) as hot:
-        hot.execute(BY_KEYS_ALONE)  # type: ignore[arg-type]
-        hot.execute(f"PREPARE asked ({kinds}) AS {text}")  # type: ignore[arg-type]
+        hot.execute(BY_KEYS_ALONE)
+        hot.execute(f"PREPARE asked ({kinds}) AS {text}")
         with hot.transaction(force_rollback=True):
             called = psycopg.ClientCursor(hot).mogrify(
                 f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked ({', '.join(['%s'] * len(values))})",
                 values,
             )
-            found = hot.execute(called).fetchone()  # type: ignore[arg-type]
+            found = hot.execute(called).fetchone()
     assert found is not None
     return list(nodes(found[0][0]["Plan"]))
 
@@ -111,7 +111,7 @@ async def test_f7_both_statements_go_by_keys_whatever_the_planner_knows(
         written.append((statement, params))
         return await original(statement, params)
 
-    quick.watched.fetch_by_keys = seen  # type: ignore[method-assign]
+    quick.watched.fetch_by_keys = seen
     assert len(await lane.renew(quick.store, [renewal], CHANCE.nonce_key)) == 1
     (read, asked), (write, params) = written
 
@@ -189,7 +189,7 @@ async def test_the_sweeper_puts_off_what_was_renewed_and_ends_what_was_not(
 
     assert changed == {put_off.peer_id}
     assert not await Binding.objects.aexists()
-    assert (await RegistrationEvent.objects.order_by("-event_id").afirst()).reason == "expired"  # type: ignore[union-attr]
+    assert (await RegistrationEvent.objects.order_by("-event_id").afirst()).reason == "expired"
 
 
 async def test_however_a_phone_renews_the_sweeper_never_looks_too_late(quick: Quick, phone: Phone) -> None:

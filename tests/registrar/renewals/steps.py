@@ -109,6 +109,11 @@ def second_with_gruu(side: Side) -> tuple[bytes, Phone]:
     return side.second.register([contact], headers=["Supported: gruu"], branch=side.branch()), side.second
 
 
+def second_with_control_character(side: Side) -> tuple[bytes, Phone]:
+    contact = f'{side.second.contact};+sip.instance="<urn:x\\\x01y>"'
+    return side.second.register([contact], branch=side.branch()), side.second
+
+
 def order_changed(side: Side) -> tuple[bytes, Phone]:
     data, phone = said(side)
     first, *lines = data.removesuffix(b"\r\n\r\n").split(b"\r\n")
@@ -162,6 +167,7 @@ STEPS: Final[Mapping[str, Step]] = {
     "second device": second_device,
     "second device leaves": second_leaves,
     "second device with GRUU": second_with_gruu,
+    "second device with a control character": second_with_control_character,
     "path": lambda side: said(side, headers=["Path: <sip:e1;lr>", "Supported: path"]),
     "device": lambda side: device(side, ""),
     "gruu": lambda side: device(side, "", "Supported: gruu"),

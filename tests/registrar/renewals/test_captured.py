@@ -94,7 +94,7 @@ async def test_c91_without_a_key_the_look_up_finds_nobody_known_or_unknown(
     assert [await rows_read(quick, one.register(), one) for one in strangers] == [0] * 4
 
 
-async def test_c46_a_flood_with_nonces_that_are_not_ours_costs_no_look_up(quick: Quick, phone: Phone) -> None:
+async def test_c93_a_flood_with_nonces_that_are_not_ours_costs_no_look_up(quick: Quick, phone: Phone) -> None:
     await quick.renewed(phone)
     quick.watched.fetched.clear()
     phones = [Phone("1001", PASSWORD, call_id=f"flood-{number}") for number in range(50)]
@@ -125,7 +125,7 @@ async def test_what_looks_like_a_renewal_and_is_no_request_costs_nobody_his_answ
     assert (await Binding.objects.aget()).refresh_count == 2
 
 
-async def test_c100_a_hash_that_the_domain_does_not_offer_proves_nothing(quick: Quick, phone: Phone) -> None:
+async def test_a_hash_that_the_domain_does_not_offer_proves_nothing(quick: Quick, phone: Phone) -> None:
     await quick.renewed(phone)
     phone.algorithm = Algorithm.SHA512_256
     taken = quick.taken

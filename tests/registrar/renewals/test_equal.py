@@ -106,7 +106,7 @@ async def test_a_steady_phone_takes_the_short_way_and_its_rhythm_is_learned_and_
     assert taken(pair) >= 15
 
 
-async def test_f90_whatever_the_domain_chooses_both_ways_say_and_keep_the_same(
+async def test_whatever_the_domain_chooses_both_ways_say_and_keep_the_same(
     pair: tuple[Side, Side], actor: Actor
 ) -> None:
     domain = await Domain.objects.aget()

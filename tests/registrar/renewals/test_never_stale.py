@@ -83,7 +83,7 @@ POLICIES: dict[str, object] = {
 }
 
 
-async def test_f90_after_any_change_of_the_domain_the_next_renewal_is_read_in_full(
+async def test_after_any_change_of_the_domain_the_next_renewal_is_read_in_full(
     quick: Quick, phone: Phone
 ) -> None:
     for name, value in POLICIES.items():
@@ -134,7 +134,7 @@ async def test_an_old_password_during_its_overlap_takes_the_ordinary_way_and_the
     assert (taken_with_old, quick.taken) == (taken, taken + 1)
 
 
-async def test_c69_a_dropped_or_expired_binding_is_no_renewal(
+async def test_a_dropped_or_expired_binding_is_no_renewal(
     quick: Quick, phone: Phone, registrar: Registrar
 ) -> None:
     await quick.renewed(phone)

@@ -53,7 +53,7 @@ async def binding() -> Binding:
     return await Binding.objects.aget()
 
 
-async def test_c42_the_same_renewal_to_two_workers_at_once_is_accepted_once_and_answered_twice(
+async def test_c42_c43_the_same_renewal_to_two_workers_at_once_is_accepted_once_and_answered_twice(
     two: list[Quick], phone: Phone
 ) -> None:
     await two[0].renewed(phone)
@@ -229,9 +229,7 @@ async def test_c42_an_answer_that_was_not_sent_is_told_to_the_repeat_by_another_
     assert (await binding()).refresh_count == 2
 
 
-async def test_c43_a_renewal_and_a_sign_off_in_one_batch_hold_in_their_order(
-    quick: Quick, phone: Phone
-) -> None:
+async def test_a_renewal_and_a_sign_off_in_one_batch_hold_in_their_order(quick: Quick, phone: Phone) -> None:
     await quick.renewed(phone)
     renewal, sign_off = phone.register(), phone.register(expires=0)
     assert await one_by_one(quick, (renewal, phone.source), (sign_off, phone.source)) == [200, 200]

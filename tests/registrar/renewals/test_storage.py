@@ -95,7 +95,7 @@ def as_read(phone: Phone, registrar: Quick) -> Renewal:
 
 
 @pytest.mark.parametrize("is_analyzed", [False, True], ids=["statistics of an empty table", "statistics"])
-async def test_f7_both_statements_go_by_keys_whatever_the_planner_knows(
+async def test_both_statements_go_by_keys_whatever_the_planner_knows(
     quick: Quick, phone: Phone, is_analyzed: bool
 ) -> None:
     await sync_to_async(execute)("ANALYZE")
@@ -137,7 +137,7 @@ async def flushed(least: int) -> dict[str, tuple[int, int]]:
     raise AssertionError(f"the statistics do not come: {found}")
 
 
-async def test_f7_a_thousand_renewals_touch_no_index(extension_1001: NewPeer, phone: Phone) -> None:
+async def test_a_thousand_renewals_touch_no_index(extension_1001: NewPeer, phone: Phone) -> None:
     async with opened_store() as store:
         quick = CountingProcessor(store, CHANCE, lambda peers: None)
         registrar = Registrar(store)

@@ -3,7 +3,7 @@
 Rows are written by the statements of sql.py and renewals/sql.py alone. Every unique key of Binding carries the AOR, of
 RegistrationEvent the time, and neither has a foreign key or a trigger: events are partitioned by month (ledger.py),
 bindings by the AOR's hash. No index of Binding holds what a renewal changes.
-State (online, offline, …) is never stored; selectors.py computes it from these facts and the time.
+State (online, offline, …) is computed from these facts and the time; what lists keep of it (overview/) is never shown.
 """
 
 import uuid

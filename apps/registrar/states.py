@@ -1,4 +1,4 @@
-"""The states a peer can be in, computed from facts and the time at each read; never stored."""
+"""The states a peer can be in, computed from facts and the time whenever one is shown."""
 
 from django.db import models
 

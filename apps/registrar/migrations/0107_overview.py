@@ -32,8 +32,11 @@ WITH fresh AS MATERIALIZED (
             CASE WHEN s.first_expires_at - interval '1 minute' > statement_timestamp()
                 THEN s.first_expires_at - interval '1 minute' ELSE s.first_expires_at END,
             b.late_at,
-            -- A renewal may end it, and is no event.
-            CASE WHEN s.is_live AND s.attention <> '' THEN statement_timestamp() + interval '10 seconds' END,
+            -- A renewal ends these, and is no event of that moment. Asked less and less often.
+            CASE WHEN s.is_live AND s.refused_since_success THEN
+                statement_timestamp() + greatest(interval '10 seconds', (statement_timestamp() - a.refused_at) / 10) END,
+            statement_timestamp() + greatest(interval '10 seconds', (statement_timestamp() - b.late_since) / 10)
+                * CASE WHEN b.late_since IS NOT NULL THEN 1 END,
             CASE WHEN a.moves >= 6 AND a.moves_since > statement_timestamp() - interval '1 hour'
                 THEN a.moves_since + interval '1 hour' END,
             CASE WHEN a.new_network_at > statement_timestamp() - interval '24 hours'
@@ -49,6 +52,7 @@ WITH fresh AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT count(*) AS contacts,
             min(o.late_at) FILTER (WHERE o.late_at > statement_timestamp()) AS late_at,
+            min(o.late_at) FILTER (WHERE o.late_at <= statement_timestamp()) AS late_since,
             string_agg(concat_ws(' ', host(o.received_addr), left(o.contact, 150), left(o.user_agent, 100)), ' '
                        ORDER BY o.registered_at, o.binding_id) AS text
         FROM registrar_binding o
@@ -140,12 +144,15 @@ BEGIN
         ORDER BY at FETCH FIRST most ROWS WITH TIES) AS settled;
     ids := ids || named;
 
-    -- What goes on within its minute counts up in its row; strangers are written a little later than they came.
+    -- A refusal goes on within its minute and counts up in its row; what came to nothing is written when it has.
     SELECT ids || array_agg(peer_id) INTO ids FROM (
-        SELECT peer_id FROM registrar_registrationevent
-        WHERE at > since - interval '1 minute' AND at <= began AND last_at > at AND last_at > since AND event IN ('refused', 'unanswered')
+        (SELECT peer_id FROM registrar_registrationevent
+         WHERE at > since - interval '1 minute' AND at <= began AND CASE event
+             WHEN 'refused' THEN last_at > at AND last_at > since
+             WHEN 'unanswered' THEN last_at > since - interval '30 seconds' END
+         LIMIT most)
         UNION ALL
-        SELECT meant_peer_id FROM registrar_stranger WHERE last_at > since - interval '15 seconds'
+        (SELECT meant_peer_id FROM registrar_stranger WHERE last_at > since - interval '15 seconds' LIMIT most)
     ) AS going_on;
 
     SELECT array_agg(DISTINCT id), count(DISTINCT id) INTO ids, found FROM unnest(ids) AS id WHERE id IS NOT NULL;

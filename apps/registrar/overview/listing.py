@@ -21,6 +21,7 @@ MOST_LOOKED_AT: Final = 10_000
 # The first rows looked at are often enough.
 STEPS: Final = (500, 2_500, MOST_LOOKED_AT)
 MOST_WORDS: Final = 5
+LONGEST_SEARCH: Final = 200
 MOST_CAUGHT_UP: Final = 200
 LOCK_NOT_AVAILABLE: Final = "55P03"
 
@@ -76,7 +77,7 @@ def list_page(
     reading = _Reading(sql.PEERS, [_cut(run, there) for run in ordered], words, size)
     if only is not None:
         reading.choose(sql.GIVEN, {"ids": list(only), "most": MOST_FOUND + 1})
-    elif sum(there.get(bucket, 0) for bucket in buckets_of(state)) > MOST_FOUND:
+    else:
         reading.search()
     return reading.page(place_of(place, ordered))
 
@@ -108,7 +109,7 @@ def peers_in(state: str) -> list[UUID] | None:
 
 
 def _words(search: str) -> list[str]:
-    return search.replace("\0", "").split()[:MOST_WORDS]
+    return search[:LONGEST_SEARCH].replace("\0", "").split()[:MOST_WORDS]
 
 
 def _found(source: sql.Source, words: Sequence[str]) -> list[UUID] | None:
@@ -190,7 +191,7 @@ class _Reading:
             ids=ids[::-1] if back else ids,
             after=returning if back else onwards,
             before=onwards if back else returning,
-            found=self._found,
+            found=self._found if start or onwards or not self.words else len(ids),
             searches_on=self.stopped_at is not None,
         )
 

@@ -172,6 +172,30 @@ def test_a_refusal_that_counts_up_an_old_row_is_seen(peer: Peer) -> None:
     assert buckets() == {"1001": bucket_of(PeerState.REFUSED, needs_attention=True)}
 
 
+def test_a_challenge_that_nobody_answered_is_seen_though_it_is_written_later(peer: Peer) -> None:
+    asked_at = timezone.now() - MINUTE / 4
+    PeerActivity.objects.create(peer=peer, unanswered_at=asked_at, unanswered_reason="challenge_unheard")
+    tell(peer, at=asked_at, event="unanswered", reason="challenge_unheard")
+    run()
+    assert buckets() == {"1001": bucket_of(PeerState.NEVER_REGISTERED, needs_attention=True)}
+
+
+def test_who_is_late_is_looked_at_again_soon_and_then_less_often(peer: Peer) -> None:
+    bind(peer, late_at=timezone.now() - MINUTE / 2)
+    tell(peer)
+    run()
+    assert buckets() == {"1001": bucket_of(PeerState.LATE, needs_attention=True)}
+    check_at = Overview.objects.get().check_at
+    assert check_at is not None
+    assert check_at < timezone.now() + MINUTE / 5
+    Binding.objects.update(late_at=timezone.now() - 10 * MINUTE)
+    tell(peer, 2)
+    run()
+    check_at = Overview.objects.get().check_at
+    assert check_at is not None
+    assert check_at > timezone.now() + MINUTE / 2
+
+
 def test_the_pass_finds_what_nobody_told(peer: Peer) -> None:
     bind(peer)
     stranger = UUID(int=7)

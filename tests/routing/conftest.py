@@ -29,7 +29,7 @@ VALUES (%(aor)s, %(binding_id)s, %(binding_key)s, %(peer)s, %(extension)s, %(con
 
 def bind(peer: Peer, user: str | None = None, **facts: Any) -> str:
     """A binding of the peer under its own name or `user`; the contact that was bound."""
-    values = {
+    values: dict[str, Any] = {
         "aor": f"sip:{user or peer.name}@{peer.domain.name}",
         "binding_id": uuid4(),
         "binding_key": uuid4().hex,

@@ -22,6 +22,7 @@ COLUMNS = {
         "user_agent socket methods instance reg_id server_id connection_id keepalive partition",
         "subscriber": "id username domain password ha1 ha1b",
         "address": "id grp ip_addr mask port tag",
+        "trusted": "id src_ip proto from_pattern ruri_pattern tag priority",
         "version": "table_name table_version",
     },
     PbxKind.OPENSIPS: {
@@ -130,9 +131,11 @@ def test_an_address_trusted_for_one_transport_is_told_only_where_that_can_be_sai
     trusted_address_add(trunk=trunk, network="2001:db8::1", transport="tls", actor=actor)
 
     (row,) = kamailio.ask("SELECT grp, ip_addr, mask, port, tag FROM address")
+    (single,) = kamailio.ask("SELECT src_ip, proto, from_pattern, ruri_pattern, tag FROM trusted")
     both = opensips.ask("SELECT grp, ip, mask, port, proto, context_info FROM address ORDER BY mask")
 
     assert list(row.values()) == [1, "198.51.100.0", 28, 5070, "carrier"]
+    assert list(single.values()) == ["2001:db8::1", "tls", None, None, "carrier"]
     assert [list(row.values()) for row in both] == [
         [1, "198.51.100.0", 28, 5070, "any", "carrier"],
         [1, "2001:db8::1", 128, 0, "tls", "carrier"],

@@ -213,6 +213,14 @@ SELECT hashtext(t.id::text) AS id, 1 AS grp, host(t.network)::varchar(50) AS ip_
 FROM {TRUSTED}
 WHERE t.transport = 'any'"""
 
+# Kamailio's permissions module does not start without this table. It has a place for the transport, none for a port.
+KAMAILIO_TRUSTED = f"""
+CREATE VIEW kamailio.trusted WITH (security_barrier) AS
+SELECT hashtext(t.id::text) AS id, host(t.network)::varchar(50) AS src_ip, t.transport::varchar(4) AS proto,
+    NULL::varchar(64) AS from_pattern, NULL::varchar(64) AS ruri_pattern, p.name::varchar(64) AS tag, 0 AS priority
+FROM {TRUSTED}
+WHERE t.port IS NULL AND masklen(t.network) = CASE family(t.network) WHEN 4 THEN 32 ELSE 128 END"""
+
 OPENSIPS_ADDRESS = f"""
 CREATE VIEW opensips.address WITH (security_barrier) AS
 SELECT hashtext(t.id::text) AS id, 1 AS grp, host(t.network)::varchar(50) AS ip, masklen(t.network) AS mask,
@@ -222,11 +230,13 @@ FROM {TRUSTED}"""
 
 KAMAILIO_VERSION = """
 CREATE VIEW kamailio.version AS
-SELECT * FROM (VALUES ('location'::varchar(32), 9), ('subscriber', 7), ('address', 6)) AS v (table_name, table_version)"""
+SELECT * FROM (VALUES ('location'::varchar(32), 9), ('subscriber', 7), ('address', 6), ('trusted', 6))
+    AS v (table_name, table_version)"""
 
 OPENSIPS_VERSION = """
 CREATE VIEW opensips.version AS
-SELECT * FROM (VALUES ('location'::varchar(32), 1013), ('subscriber', 8), ('address', 5)) AS v (table_name, table_version)"""
+SELECT * FROM (VALUES ('location'::varchar(32), 1013), ('subscriber', 8), ('address', 5))
+    AS v (table_name, table_version)"""
 
 SCHEMAS = {
     "asterisk": (
@@ -234,8 +244,8 @@ SCHEMAS = {
         ["ps_contacts", "ps_endpoints", "ps_auths", "ps_aors", "ps_endpoint_id_ips"],
     ),
     "kamailio": (
-        [KAMAILIO_LOCATION, KAMAILIO_SUBSCRIBER, KAMAILIO_ADDRESS, KAMAILIO_VERSION],
-        ["location", "subscriber", "address"],
+        [KAMAILIO_LOCATION, KAMAILIO_SUBSCRIBER, KAMAILIO_ADDRESS, KAMAILIO_TRUSTED, KAMAILIO_VERSION],
+        ["location", "subscriber", "address", "trusted"],
     ),
     "opensips": (
         [OPENSIPS_LOCATION, OPENSIPS_SUBSCRIBER, OPENSIPS_ADDRESS, OPENSIPS_VERSION],

@@ -13,17 +13,27 @@ from apps.extensions.foreign.values import Row, Tables, UnreadableSource
 
 MAX_ROWS: Final = 500_000
 
-_BLANK: Final = re.compile(r"(?:\s++|--[^\n]*+(?:\n|\Z)|/\*.*?\*/;?|\\[^\n]*+(?:\n|\Z))*+", re.DOTALL)
+_BLANK: Final = re.compile(r"\s++|--[^\n]*+|/\*.*?\*/;?|\\[^\n]*+", re.DOTALL)
 _DELIMITER: Final = re.compile(r"DELIMITER[ \t]++(\S++)[^\n]*+\n", re.IGNORECASE)
-_MYSQL_TEXT: Final = r"'(?:[^'\\]++|\\.|'')*+'|\"(?:[^\"\\]++|\\.|\"\")*+\""
-_PG_TEXT: Final = r"[eE]'(?:[^'\\]++|\\.|'')*+'|'(?:[^']++|'')*+'|\"(?:[^\"]++|\"\")*+\"|\$(\w*+)\$.*?\$\1\$"
+# With backslash escapes; and as PostgreSQL has it by default, with the doubled quote alone. A text that is not closed
+# must not end at a doubled quote before.
+_ESCAPING_TEXT: Final = r"'([^'\\]*+(?:(?:\\.|'')[^'\\]*+)*)'(?!')"
+_STANDARD_TEXT: Final = r"'([^']*+(?:''[^']*+)*)'(?!')"
+_QUOTED_NAME: Final = r'"[^"]*+(?:""[^"]*+)*"(?!")'
 _COMMENT: Final = r"--[^\n]*+|/\*.*?\*/"
-_STATEMENT: Final = {
+# What a statement is made of, up to and with its semicolon.
+_PIECE: Final = {
     "mysql": re.compile(
-        rf"(?:[^'\"`;/\-#]++|{_MYSQL_TEXT}|`(?:[^`]++|``)*+`|{_COMMENT}|#[^\n]*+|-|/(?!\*))*+;", re.DOTALL
+        r"[^'\"`;/\-#]++|;|"
+        + _ESCAPING_TEXT
+        + r'|"[^"\\]*+(?:(?:\\.|"")[^"\\]*+)*"(?!")|`[^`]*+(?:``[^`]*+)*`(?!`)|'
+        rf"{_COMMENT}|#[^\n]*+|-|/(?!\*)",
+        re.DOTALL,
     ),
     "pg": re.compile(
-        rf"(?:[^'\"`;/\-$eE]++|{_PG_TEXT}|{_COMMENT}|[-eE`]|/(?!\*)|\$(?!\w*+\$))*+;", re.DOTALL
+        rf"[^'\"`;/\-$eE]++|;|[eE]{_ESCAPING_TEXT}|{_STANDARD_TEXT}|{_QUOTED_NAME}|\$(\w*+)\$.*?\$\3\$|"
+        rf"{_COMMENT}|[-eE`]|/(?!\*)|\$(?!\w*+\$)",
+        re.DOTALL,
     ),
 }
 _NAME: Final = r"(?:[`\"]?\w++[`\"]?\.)?[`\"]?(\w++)[`\"]?"
@@ -36,9 +46,8 @@ _CREATE: Final = re.compile(rf"CREATE\s++TABLE\s++(?:IF\s++NOT\s++EXISTS\s++)?{_
 _COLUMN: Final = re.compile(r"^\s*+`([^`]++)`\s", re.MULTILINE)
 _WORD: Final = re.compile(r"(?:NULL|true|false|[-+]?[0-9][0-9.eE+-]*+|0x[0-9A-Fa-f]++)", re.IGNORECASE)
 _GAP: Final = re.compile(r"\s*+")
-# With escapes; and as PostgreSQL has it by default, with the doubled quote alone.
-_ESCAPING: Final = re.compile(r"(?:_\w++\s*+|[eE])?'((?:[^'\\]++|\\.|'')*+)'", re.DOTALL)
-_STANDARD: Final = re.compile(r"'((?:[^']++|'')*+)'")
+_ESCAPING: Final = re.compile(rf"(?:_\w++\s*+|[eE])?{_ESCAPING_TEXT}", re.DOTALL)
+_STANDARD: Final = re.compile(_STANDARD_TEXT)
 _ESCAPE: Final = re.compile(r"\\(.)|''", re.DOTALL)
 _ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t", "b": "\b", "0": "\0", "Z": "\x1a", "f": "\f", "v": "\v"}
 _COPY_ESCAPE: Final = re.compile(r"\\(.)")
@@ -82,12 +91,7 @@ def _tables(
         if dialect == "mysql" and (delimiter := _DELIMITER.match(text, at)) is not None:
             at = _after_blank(text, _after_routine(text, delimiter))
             continue
-        statement = _STATEMENT[dialect].match(text, at)
-        if statement is None:
-            raise UnreadableSource(
-                f"line {_line(text, at)}: this statement has no end; is the dump complete?"
-            )
-        end = statement.end()
+        end = _end_of_statement(text, at, dialect)
         if (copy := _COPY.match(text, at)) is not None:
             begin = text.find("\n", end) + 1
             stop = _end_of_copy(text, begin, at)
@@ -109,8 +113,19 @@ def _tables(
 
 
 def _after_blank(text: str, at: int) -> int:
-    blank = _BLANK.match(text, at)
-    return blank.end() if blank is not None else at
+    """Past white space, comments and psql's own commands."""
+    while (blank := _BLANK.match(text, at)) is not None:
+        at = blank.end()
+    return at
+
+
+def _end_of_statement(text: str, begin: int, dialect: str) -> int:
+    at, piece = begin, _PIECE[dialect]
+    while (found := piece.match(text, at)) is not None:
+        at = found.end()
+        if found[0] == ";":
+            return at
+    raise UnreadableSource(f"line {_line(text, begin)}: this statement has no end; is the dump complete?")
 
 
 def _after_routine(text: str, delimiter: "re.Match[str]") -> int:

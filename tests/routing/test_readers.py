@@ -12,9 +12,10 @@ from django.db import ProgrammingError, connection, transaction
 
 from apps.extensions.audit import Actor
 from apps.extensions.models import AuditEntry, Domain
+from apps.extensions.services import domain_create
 from apps.routing.models import PbxKind, PbxReader
 from apps.routing.pbx.services import contact_index_exists, pbx_reader_create, pbx_reader_delete
-from tests.routing.conftest import Pbx, new_pbx
+from tests.routing.conftest import Pbx, bind, new_device, new_pbx
 
 TABLES = """
 SELECT format('%I.%I', schemaname, name) FROM (
@@ -65,6 +66,23 @@ def test_a_reader_can_read_its_views_and_nothing_else(kind: PbxKind, domain: Dom
             with pytest.raises(ProgrammingError, match="permission denied"), transaction.atomic():
                 reader.ask(f"SELECT * FROM {table}")
     assert any(table.endswith("registrar_binding") for table in tables)
+
+
+def test_the_function_behind_the_views_shows_a_reader_its_own_and_others_nothing(
+    kamailio: Pbx, domain: Domain, actor: Actor
+) -> None:
+    peer = new_device(domain, "6001", actor)
+    bind(peer)
+    stranger = new_pbx(PbxKind.KAMAILIO, domain_create(name="example.net", actor=actor), actor)
+    asked = "SELECT contact FROM public.routing_bindings('sip:6001@example.com')"
+    forged = (
+        "CREATE TEMP TABLE routing_pbxreader AS SELECT session_user::text AS role, NULL::uuid AS domain_id"
+    )
+
+    assert len(kamailio.ask(asked)) == 1
+    assert stranger.ask(asked) == []
+    stranger.ask(forged)
+    assert stranger.ask(asked) == []
 
 
 def test_until_a_reader_is_made_nobody_may_read_a_view(db: None) -> None:

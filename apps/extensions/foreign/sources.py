@@ -87,7 +87,7 @@ def _text(path: str) -> str:
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
-        raise UnreadableSource(f"{path} is not text in UTF-8 (of pg_dump, give the plain format)") from None
+        raise UnreadableSource(f"{path} is not text in UTF-8: dump its tables alone, as plain text") from None
 
 
 def _from_database(url: str, wanted: Collection[str]) -> Tables:

@@ -25,6 +25,7 @@ class PbxReader(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     role = models.CharField(max_length=63, unique=True)
+    role_is_ours = models.BooleanField(default=True, help_text="Else an administrator made it.")
     kind = models.CharField(max_length=8, choices=PbxKind.choices)
     domain = models.ForeignKey(
         Domain,

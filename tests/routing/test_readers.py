@@ -130,25 +130,28 @@ def test_rotating_makes_a_role_that_a_restored_dump_has_not(domain: Domain) -> N
     assert value("SELECT has_table_privilege('pbx1', 'kamailio.location', 'SELECT')") is True
 
 
-def test_dropping_takes_the_role_too_unless_it_is_to_be_kept(domain: Domain) -> None:
+def test_dropping_takes_the_role_too(domain: Domain) -> None:
     run("create", "pbx1", "--for", "kamailio")
-    run("create", "pbx2", "--for", "opensips")
 
     run("drop", "pbx1")
-    run("drop", "pbx2", "--keep-role")
 
-    assert value("SELECT string_agg(rolname, ',') FROM pg_roles WHERE rolname LIKE 'pbx_'") == "pbx2"
+    assert value("SELECT rolname FROM pg_roles WHERE rolname = 'pbx1'") is None
     assert not PbxReader.objects.exists()
 
 
-def test_a_role_an_administrator_made_may_be_used(domain: Domain) -> None:
+def test_a_role_an_administrator_made_may_read_and_is_left_as_it_was(domain: Domain) -> None:
+    reads = "SELECT has_table_privilege('theirs', 'kamailio.location', 'SELECT')"
     with connection.cursor() as cursor:
-        cursor.execute("CREATE ROLE theirs LOGIN")
+        cursor.execute("CREATE ROLE theirs LOGIN PASSWORD 'x'")
+    before = value(VERIFIER, "theirs")
 
-    out, _ = run("create", "theirs", "--for", "kamailio", "--role-exists")
+    assert run("create", "theirs", "--for", "kamailio", "--role-exists")[0] == ""
+    assert run("rotate", "theirs")[0] == ""
+    assert value(reads) is True
+    run("drop", "theirs")
 
-    assert out == ""
-    assert value("SELECT has_table_privilege('theirs', 'kamailio.location', 'SELECT')") is True
+    assert value(reads) is False
+    assert value(VERIFIER, "theirs") == before
 
 
 def test_an_account_that_may_make_no_role_is_told_what_to_do(domain: Domain, actor: Actor) -> None:

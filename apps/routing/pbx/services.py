@@ -33,23 +33,17 @@ class NewReader:
 
 
 @transaction.atomic
-def pbx_reader_create(
-    *,
-    reader: PbxReader,
-    actor: Actor,
-    time_zone: str = "UTC",
-    role_exists: bool = False,
-) -> NewReader:
-    """Saves the reader and makes its role, or with role_exists lets an administrator's role read.
+def pbx_reader_create(*, reader: PbxReader, actor: Actor, time_zone: str = "UTC") -> NewReader:
+    """Saves the reader and makes its role, or lets a role read that is not ours.
 
     Raises ValidationError, also where the database lets us make no role.
     """
     _check(reader, time_zone)
-    if _has_role(reader.role) != role_exists:
-        problem = "There is no such role." if role_exists else "A role of this name exists already."
+    if _has_role(reader.role) == reader.role_is_ours:
+        problem = "A role of this name exists already." if reader.role_is_ours else "There is no such role."
         raise ValidationError({"role": problem})
     reader.save(force_insert=True)
-    password = None if role_exists else _make_role(reader, time_zone)
+    password = _make_role(reader, time_zone) if reader.role_is_ours else None
     _allow(reader)
     record(actor, "pbx_reader_create", reader, _changes(reader))
     return NewReader(reader, password)
@@ -57,13 +51,14 @@ def pbx_reader_create(
 
 @transaction.atomic
 def pbx_reader_rotate(*, reader: PbxReader, actor: Actor, time_zone: str = "UTC") -> NewReader:
-    """A new password in place of the old one. What the role may read is granted anew, and a role that is not there
-    (its database came from a dump) is made."""
+    """A new password in place of the old one, if the role is ours; one that is not there (as after a restore)
+    is made. What it may read is granted anew."""
     PbxReader.objects.select_for_update().get(pk=reader.pk)
-    if _has_role(reader.role):
+    password = None
+    if reader.role_is_ours and _has_role(reader.role):
         password = generate_password()
         _execute(sql.change_password(reader.role, _verifier(reader.role, password)))
-    else:
+    elif reader.role_is_ours:
         password = _make_role(reader, time_zone)
     _allow(reader)
     record(actor, "pbx_reader_rotate", reader)
@@ -71,14 +66,14 @@ def pbx_reader_rotate(*, reader: PbxReader, actor: Actor, time_zone: str = "UTC"
 
 
 @transaction.atomic
-def pbx_reader_delete(*, reader: PbxReader, actor: Actor, keep_role: bool = False) -> None:
-    """The role reads nothing any more and is dropped. The index for Asterisk goes with the last Asterisk."""
+def pbx_reader_delete(*, reader: PbxReader, actor: Actor) -> None:
+    """The role reads nothing any more, and is dropped if it is ours. The index for Asterisk goes with the last one."""
     record(actor, "pbx_reader_delete", reader)
     kind = PbxKind(reader.kind)
     reader.delete()
     if _has_role(reader.role):
         _execute(*sql.revokes(reader.role, kind, _database()))
-        if not keep_role:
+        if reader.role_is_ours:
             _execute(sql.drop_role(reader.role))
     if kind == PbxKind.ASTERISK and not PbxReader.objects.filter(kind=kind).exists():
         _execute(sql.DROP_CONTACT_INDEX)

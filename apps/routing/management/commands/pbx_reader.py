@@ -49,9 +49,10 @@ class Command(BaseCommand):
         rotate.add_argument("role", metavar="ROLE")
         rotate.add_argument("--time-zone", default="UTC", help="if the role must be made anew")
         actions.add_parser("list", help="show who may read what")
-        drop = actions.add_parser("drop", help="take the right to read away, and drop the role")
+        drop = actions.add_parser(
+            "drop", help="take the right to read away, and drop the role if it was made here"
+        )
         drop.add_argument("role", metavar="ROLE")
-        drop.add_argument("--keep-role", action="store_true", help="leave the role itself in the database")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -65,7 +66,7 @@ class Command(BaseCommand):
                     self._list()
                 case "drop":
                     reader = _reader(options["role"])
-                    pbx_reader_delete(reader=reader, actor=ACTOR, keep_role=options["keep_role"])
+                    pbx_reader_delete(reader=reader, actor=ACTOR)
                     self.stderr.write(f"{options['role']} reads nothing any more.")
         except ValidationError as error:
             raise CommandError(" ".join(error.messages), returncode=2) from None
@@ -79,17 +80,13 @@ class Command(BaseCommand):
         }
         reader = PbxReader(
             role=options["role"],
+            role_is_ours=not options["role_exists"],
             kind=options["kind"],
             domain=_domain(options["domain"]),
             sees_hashes=options["with_hashes"],
             **{field: value for field, value in named.items() if value is not None},
         )
-        return pbx_reader_create(
-            reader=reader,
-            actor=ACTOR,
-            time_zone=options["time_zone"],
-            role_exists=options["role_exists"],
-        )
+        return pbx_reader_create(reader=reader, actor=ACTOR, time_zone=options["time_zone"])
 
     def _show(self, new: NewReader) -> None:
         if new.password is not None:

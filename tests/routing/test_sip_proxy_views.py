@@ -85,6 +85,13 @@ def test_an_extension_has_the_contacts_of_all_its_devices_and_a_device_its_own(
     assert found("6002") == set()
 
 
+def test_of_two_flows_of_one_phone_the_fresher_is_shown(kamailio: Pbx, peer: Peer) -> None:
+    bind(peer, contact="sip:6001@10.0.0.5:1", instance_id="<urn:uuid:0f1a>", reg_id=1, age=5)
+    fresher = bind(peer, contact="sip:6001@10.0.0.5:2", instance_id="<urn:uuid:0f1a>", reg_id=2, age=9)
+
+    assert [row["contact"] for row in kamailio.ask(USRLOC.format("6001", "example.com"))] == [fresher]
+
+
 def test_what_is_expired_or_disabled_is_not_there(
     kamailio: Pbx, peer: Peer, domain: Domain, actor: Actor
 ) -> None:

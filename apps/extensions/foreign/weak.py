@@ -1,4 +1,4 @@
-"""Whether a password is one that is tried first: seen in the clear, or found by hashing those. Pure."""
+"""Whether a password is one that is tried first: seen in the clear, or found by hashing those."""
 
 from collections.abc import Iterator
 from typing import Final

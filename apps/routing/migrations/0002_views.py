@@ -145,7 +145,7 @@ WHERE t.port IS NULL AND t.transport = 'any'"""
 # The live bindings of one AOR, if the role that logged in may see them. A function because its plan is kept: planning
 # the same over eight partitions takes longer than the look-up. It runs as its owner, hence session_user, and names no
 # schema that somebody else could put a table into.
-BINDINGS_OF = """
+BINDINGS_OF = f"""
 CREATE FUNCTION routing_bindings(text) RETURNS TABLE (
     binding_id uuid, peer_id uuid, extension_id uuid, contact text, q smallint, received_addr inet,
     received_port integer, transport text, path text, instance_id text, reg_id bigint, call_id text, cseq bigint,
@@ -159,7 +159,8 @@ BEGIN
     FROM registrar_binding b
     JOIN extensions_peer p ON p.id = b.peer_id AND p.enabled
     LEFT JOIN extensions_extension e ON e.id = p.extension_id
-    WHERE b.aor = $1 AND b.expires_at > statement_timestamp() AND coalesce(e.enabled, true) AND EXISTS (
+    WHERE b.aor = $1 AND b.expires_at > statement_timestamp() AND coalesce(e.enabled, true)
+        AND {ONE_FLOW} AND EXISTS (
         SELECT FROM routing_pbxreader r
         WHERE r.role = session_user AND (r.domain_id IS NULL OR r.domain_id = p.domain_id));
 END

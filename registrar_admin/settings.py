@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "apps.accounts",
     "apps.registrar",
     "apps.diagnosis",
+    "apps.routing",
     "apps.console",
     "apps.api",
     "apps.live",

@@ -25,6 +25,18 @@ def check_sip_user(field: str, text: str) -> None:
         raise ValidationError({field: ValidationError(problem, code="not_a_sip_user")})
 
 
+def check_domain_name(name: str) -> None:
+    """Raises ValidationError unless `name` is a host name or an IP address in lower case."""
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?|\[?[0-9a-f:.]+\]?", name):
+        raise ValidationError({"name": "Give a host name like pbx.example.com, or an IP address."})
+
+
+def check_realm(realm: str) -> None:
+    """Raises ValidationError for what would not stand in a challenge as it is (RFC 7616 §3.3)."""
+    if not re.fullmatch(r"[ !#-\[\]-~]{1,128}", realm):
+        raise ValidationError({"realm": "Use 1 to 128 ASCII characters, and neither quotes nor backslashes."})
+
+
 def check_display_name(text: str) -> None:
     """Raises ValidationError for what cannot be shown on one line as it was typed."""
     check_line("display_name", text)

@@ -42,6 +42,15 @@ class ImportedExtension:
 
 
 @dataclass(frozen=True, slots=True)
+class NewExtension:
+    """Unsaved rows of one extension with its first peer."""
+
+    extension: Extension
+    peer: Peer
+    credential: Credential
+
+
+@dataclass(frozen=True, slots=True)
 class _Names:
     """What is taken in one domain, in the file and in the database alike: name -> where."""
 
@@ -143,10 +152,7 @@ def _username(row: CsvRow) -> str:
 
 
 def _create(placed: Iterable[tuple[CsvRow, Domain]], actor: Actor) -> list[ImportedExtension]:
-    extensions: list[Extension] = []
-    peers: list[Peer] = []
-    credentials: list[Credential] = []
-    entries: list[AuditEntry] = []
+    made: list[NewExtension] = []
     imported: list[ImportedExtension] = []
     for row, domain in placed:
         password = row.password or generate_password()
@@ -154,27 +160,38 @@ def _create(placed: Iterable[tuple[CsvRow, Domain]], actor: Actor) -> list[Impor
             domain=domain, number=row.extension, display_name=row.display_name, enabled=row.enabled
         )
         peer = Peer(domain=domain, extension=extension, kind=PeerKind.DEVICE, name=row.extension)
-        extensions.append(extension)
-        peers.append(peer)
-        credentials.append(
-            new_credential(domain=domain, peer_id=peer.pk, username=_username(row), password=password)
+        credential = new_credential(
+            domain=domain, peer_id=peer.pk, username=_username(row), password=password
         )
-        entries += _entries(actor, extension, peer, _username(row))
+        made.append(NewExtension(extension, peer, credential))
         clear = None if row.password else password
         imported.append(ImportedExtension(row.extension, _username(row), clear, domain.name))
-    _insert(extensions, peers, credentials, entries)
-    notify_directory_changed([peer.pk for peer in peers])
+    extensions_insert(made=made, actor=actor)
     return imported
 
 
-def _entries(actor: Actor, extension: Extension, peer: Peer, username: str) -> list[AuditEntry]:
-    changes = {"display_name": extension.display_name, "enabled": extension.enabled, "imported": True}
+def extensions_insert(*, made: Sequence[NewExtension], actor: Actor, source: str | None = None) -> None:
+    """Saves checked extensions with their audit rows and one notice, within the caller's transaction, which holds the
+    domains' rows."""
+    if not made:
+        return
+    _insert([new.extension for new in made])
+    _insert([new.peer for new in made])
+    _insert([new.credential for new in made])
+    _insert([entry for new in made for entry in _entries(actor, new, source)])
+    notify_directory_changed([new.peer.pk for new in made])
+
+
+def _entries(actor: Actor, new: NewExtension, source: str | None) -> list[AuditEntry]:
+    extension, imported = new.extension, source or True
+    changes = {"display_name": extension.display_name, "enabled": extension.enabled, "imported": imported}
     return [
         audit_entry(actor, "extension_create", extension, changes),
-        audit_entry(actor, "peer_create", peer, {"username": username, "imported": True}),
+        audit_entry(
+            actor, "peer_create", new.peer, {"username": new.credential.username, "imported": imported}
+        ),
     ]
 
 
-def _insert(*kinds: Sequence[Model]) -> None:
-    for rows in kinds:
-        type(rows[0])._default_manager.bulk_create(rows, batch_size=BATCH)
+def _insert(rows: Sequence[Model]) -> None:
+    type(rows[0])._default_manager.bulk_create(rows, batch_size=BATCH)

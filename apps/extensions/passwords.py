@@ -4,13 +4,14 @@ Must not store or log a password.
 """
 
 import secrets
+from collections.abc import Mapping
 from typing import Final
 from uuid import UUID, uuid4
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 
-from apps.extensions.ha1s import Ha1Keys, place_of
+from apps.extensions.ha1s import COLUMNS, Ha1Keys, place_of
 from apps.extensions.models import Credential, Domain
 from apps.sip.digest import Algorithm, ha1
 
@@ -46,18 +47,27 @@ def check_password(password: str, username: str) -> None:
 
 def new_credential(*, domain: Domain, peer_id: UUID, username: str, password: str) -> Credential:
     """An unsaved credential with the HA1 of each algorithm over the domain's realm (RFC 7616 §3.4.2)."""
-    ha1_keys, credential_id = Ha1Keys(settings.CREDENTIAL_KEYS), uuid4()
-
-    def kept(algorithm: Algorithm) -> str:
-        secret = ha1(algorithm, username, domain.realm, password)
-        return ha1_keys.seal(secret, algorithm, place_of(credential_id, peer_id, username))
-
-    return Credential(
-        id=credential_id,
-        domain=domain,
-        peer_id=peer_id,
-        username=username,
-        ha1_md5=kept(Algorithm.MD5),
-        ha1_sha256=kept(Algorithm.SHA256),
-        ha1_sha512_256=kept(Algorithm.SHA512_256),
+    return credential_of_ha1s(
+        domain=domain, peer_id=peer_id, username=username, ha1s=all_ha1s(username, domain.realm, password)
     )
+
+
+def all_ha1s(username: str, realm: str, password: str) -> dict[Algorithm, str]:
+    return {algorithm: ha1(algorithm, username, realm, password) for algorithm in Algorithm}
+
+
+def credential_of_ha1s(
+    *, domain: Domain, peer_id: UUID, username: str, ha1s: Mapping[Algorithm, str]
+) -> Credential:
+    """An unsaved credential of HA1s in hex. In place of one that is not known stands one that no password has."""
+    ha1_keys, credential_id = Ha1Keys(settings.CREDENTIAL_KEYS), uuid4()
+    place = place_of(credential_id, peer_id, username)
+    kept = {
+        COLUMNS[algorithm]: ha1_keys.seal(ha1s.get(algorithm) or _nobodys(algorithm), algorithm, place)
+        for algorithm in Algorithm
+    }
+    return Credential(id=credential_id, domain=domain, peer_id=peer_id, username=username, **kept)
+
+
+def _nobodys(algorithm: Algorithm) -> str:
+    return secrets.token_hex(16 if algorithm == Algorithm.MD5 else 32)

@@ -6,7 +6,6 @@ what has to happen to them is in apps.registrar.services, which wraps the ones t
 
 import datetime as dt
 import ipaddress
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -17,7 +16,14 @@ from django.db import models, transaction
 from django.utils import timezone
 
 from apps.extensions.audit import Actor, record
-from apps.extensions.checks import check_display_name, check_line, check_sip_user, refuse_wide
+from apps.extensions.checks import (
+    check_display_name,
+    check_domain_name,
+    check_line,
+    check_realm,
+    check_sip_user,
+    refuse_wide,
+)
 from apps.extensions.fields import Network
 from apps.extensions.models import (
     BlockedSource,
@@ -80,10 +86,12 @@ class NewPeer:
 
 
 @transaction.atomic
-def domain_create(*, name: str, actor: Actor) -> Domain:
+def domain_create(*, name: str, actor: Actor, realm: str | None = None) -> Domain:
+    """realm is what HA1s are hashed over, for ever; the name unless passwords come from elsewhere."""
     name = name.strip().lower().rstrip(".")
-    domain = Domain(name=name, realm=name)
-    _check_domain_name(name)
+    domain = Domain(name=name, realm=realm or name)
+    check_domain_name(name)
+    check_realm(domain.realm)
     _validate(domain)
     domain.save(force_insert=True)
     record(actor, "domain_create", domain)
@@ -306,11 +314,6 @@ def _credential_create(peer: Peer, username: str, password: str | None) -> NewPe
 def _lock(domain: Domain) -> None:
     """Makes changes of names in a domain take turns, so that the checks below stay true until commit."""
     Domain.objects.select_for_update().get(pk=domain.pk)
-
-
-def _check_domain_name(name: str) -> None:
-    if not re.fullmatch(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?|\[?[0-9a-f:.]+\]?", name):
-        raise ValidationError({"name": "Give a host name like pbx.example.com, or an IP address."})
 
 
 def _refuse_taken_number(domain: Domain, number: str) -> None:

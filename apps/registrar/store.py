@@ -4,6 +4,7 @@ Knows rows, not SIP: what they mean is decided in rules.py. Must not use Django'
 threads.
 """
 
+import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -101,8 +102,7 @@ class Store:
             await pool.wait(timeout=5)
 
     async def close(self) -> None:
-        await self.pool.close(timeout=1)
-        await self.hot_pool.close(timeout=1)
+        await asyncio.gather(self.pool.close(timeout=1), self.hot_pool.close(timeout=1))
 
     async def directory(self) -> Directory:
         async with self.hot_pool.connection() as connection:

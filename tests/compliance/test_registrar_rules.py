@@ -129,6 +129,7 @@ def test_c91_c97_an_unknown_user_costs_the_same_work_compared_in_constant_time()
     claim = Claim(credentials, 0)
 
     known = account("1" * 32)
+    prove(claim, known, "REGISTER")  # what is the same for everybody is computed once
     wrong = functions_called(lambda: prove(claim, known, "REGISTER"))
     unknown = functions_called(lambda: prove(claim, None, "REGISTER"))
 
@@ -151,6 +152,7 @@ async def test_c91_c97_an_unknown_user_costs_the_same_work_where_hashes_are_seal
     async with registrar.store.batch(aors=[], claims=[(domain.pk, "1001")], nonces=[]) as batch:
         known = batch.snapshot.accounts[domain.pk, "1001"]
 
+    prove(claim, known, "REGISTER")
     wrong = functions_called(lambda: prove(claim, known, "REGISTER", processor.means.nobody))
     unknown = functions_called(lambda: prove(claim, None, "REGISTER", processor.means.nobody))
 

@@ -35,7 +35,7 @@ async def passed(seconds: float) -> None:
     """As if this much time had passed since the last renewal."""
     gone = dt.timedelta(seconds=seconds)
     binding = await Binding.objects.aget()
-    times = ("registered_at", "refreshed_at", "expires_at", "late_at")
+    times = ("registered_at", "refreshed_at", "expires_at", "late_at", "due_at")
     earlier = {name: getattr(binding, name) - gone for name in times if getattr(binding, name)}
     await Binding.objects.aupdate(**earlier)
     await PeerActivity.objects.aupdate(heard_at=F("heard_at") - gone)

@@ -18,8 +18,9 @@ from apps.registrar.models import Binding, NonceUse, RegistrationEvent
 from apps.registrar.renewals import sql
 from apps.registrar.sql import lock_key
 from apps.registrar.sweeper import sweep
+from apps.sip.nonce import make_nonce
 from apps.sipserver.events import Datagram
-from tests.registrar.conftest import PASSWORD, Registrar, url_of_test_database
+from tests.registrar.conftest import NONCE_KEY, PASSWORD, Registrar, url_of_test_database
 from tests.registrar.phone import Phone, read_reply
 from tests.registrar.renewals.conftest import Quick, WatchedStore
 
@@ -98,6 +99,26 @@ async def test_what_both_have_read_is_written_by_one(two: list[Quick], phone: Ph
     assert len({reply.raw for reply in replies if reply}) == 1
     assert (await binding()).refresh_count == before + 1
     assert sum(worker.taken for worker in two) == sum(taken) + 1
+
+
+async def test_c68_of_two_renewals_read_at_once_the_older_does_not_win(
+    two: list[Quick], phone: Phone
+) -> None:
+    await two[0].renewed(phone)
+    now_s = int((await binding()).refreshed_at.timestamp())
+    older = phone.register()
+    phone.nonce, phone.nc = make_nonce(NONCE_KEY, now_s, b"second", phone.source[0], phone.domain), 0
+    newer = phone.register()
+
+    with held_lock() as connection:
+        second = asyncio.create_task(two[1].send(phone, newer))
+        await until_waiting(connection, 1)
+        first = asyncio.create_task(two[0].send(phone, older))
+        await until_waiting(connection, 2)
+    replies = [await second, await first]
+
+    assert [reply.status for reply in replies if reply] == [200, 400]
+    assert (await binding()).cseq == phone.cseq
 
 
 @pytest.mark.parametrize("end", ["un-REGISTER", "console"])

@@ -127,11 +127,11 @@ async def updates() -> dict[str, tuple[int, int]]:
         return {kind: (count, hot) for kind, count, hot in await (await own.execute(UPDATES)).fetchall()}
 
 
-async def flushed(least: int) -> dict[str, tuple[int, int]]:
+async def flushed(least: dict[str, int]) -> dict[str, tuple[int, int]]:
     """The counts, when those whose connections are closed have told theirs."""
     for _ in range(1000):
         found = await updates()
-        if all(count >= least for count, _ in found.values()):
+        if all(found.get(kind, (0, 0))[0] >= count for kind, count in least.items()):
             return found
         await asyncio.sleep(0.02)
     raise AssertionError(f"the statistics do not come: {found}")
@@ -146,7 +146,8 @@ async def test_a_thousand_renewals_touch_no_index(extension_1001: NewPeer, phone
             await registrar.register(phone)
         await sync_to_async(execute)(FILL.format(many=300))
         taken = quick.taken
-    before = await flushed(1)
+    await sync_to_async(execute)("SELECT pg_stat_force_next_flush()")
+    before = await flushed({"bindings": 2, "nonces": 2})
 
     async with opened_store() as store:
         quick.store = store
@@ -154,11 +155,13 @@ async def test_a_thousand_renewals_touch_no_index(extension_1001: NewPeer, phone
             await quick.answers([(phone.register(), phone.source)])
     after = {
         kind: tuple(now - then for now, then in zip(counts, before[kind], strict=True))
-        for kind, counts in (await flushed(before["nonces"][0] + 1000)).items()
+        for kind, counts in (
+            await flushed({kind: count + 1000 for kind, (count, _) in before.items()})
+        ).items()
     }
 
     assert quick.taken == taken + 1000
-    assert after == {"bindings": (1000, 1000), "nonces": (1000, 1000)}
+    assert all(count == hot >= 1000 for count, hot in after.values()), after
     assert (await Binding.objects.aget(aor="sip:1001@example.com")).refresh_count == 1002
     assert (await NonceUse.objects.aget(nonce=phone.nonce)).nc == 1003
 

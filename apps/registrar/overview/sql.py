@@ -10,8 +10,6 @@ from apps.registrar.overview.orders import Run
 # Parameters: most, passing, rest (migration 0107).
 CATCH_UP: Final = "SELECT registrar_overview_catch_up(%(most)s, %(passing)s, %(rest)s::interval)"
 
-WAIT_BRIEFLY: Final = "SET LOCAL lock_timeout = '200ms'"
-
 COUNTS: Final = "SELECT bucket, peers, contacts FROM registrar_overviewcount"
 
 GIVEN: Final = "SELECT id FROM unnest(%(ids)s::uuid[]) AS id"

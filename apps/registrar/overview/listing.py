@@ -18,7 +18,7 @@ from apps.registrar.overview.orders import EXTENSION_RUNS, Place, Run, place_of,
 MOST_FOUND: Final = 3_000
 MOST_LOOKED_AT: Final = 10_000
 # The first rows looked at are often enough.
-STEPS: Final = (500, 2_500, MOST_LOOKED_AT)
+STEPS: Final = (500, 1_500, 3_000, 5_000)
 MOST_WORDS: Final = 5
 LONGEST_SEARCH: Final = 200
 MOST_CAUGHT_UP: Final = 200

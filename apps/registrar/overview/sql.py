@@ -90,7 +90,8 @@ WITH named AS MATERIALIZED (
      WHERE registrar_grams(lower(name COLLATE "default") COLLATE "C") @> registrar_grams(lower(%(longest)s))
        AND extension_id IS NOT NULL LIMIT %(most)s)
 )
-SELECT e.id FROM named n JOIN extensions_extension e ON e.id = n.id WHERE {matches}
+SELECT e.id FROM named n JOIN extensions_extension e ON e.id = n.id
+WHERE (SELECT count(*) FROM named) < %(most)s AND {matches}
 UNION ALL SELECT NULL WHERE (SELECT count(*) FROM named) >= %(most)s
 """,
 )

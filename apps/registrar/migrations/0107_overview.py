@@ -92,13 +92,15 @@ $$;
 """
 
 # most: of each kind of news, so many at once; passing: so many peers of the pass through all; rest: nothing is done
-# within it of the last run. Comes back with how many peers were looked at for news; -1 if somebody else is at it.
+# within it of the last run, and nobody is waited for. Comes back with how many peers were looked at for news; -1 if
+# somebody else is at it.
 CATCH_UP = """
 CREATE FUNCTION registrar_overview_catch_up(most integer, passing integer, rest interval) RETURNS integer
 LANGUAGE plpgsql AS $$
 DECLARE
     lock_key CONSTANT bigint := x'6f76657276696577'::bigint;
     began CONSTANT timestamptz := clock_timestamp();
+    patience CONSTANT text := current_setting('lock_timeout');
     zero CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
     progress registrar_overviewprogress;
     ids uuid[];
@@ -111,7 +113,12 @@ BEGIN
     IF rest > interval '0' THEN
         IF NOT pg_try_advisory_xact_lock(lock_key) THEN RETURN -1; END IF;
     ELSE
-        PERFORM pg_advisory_xact_lock(lock_key);
+        BEGIN
+            PERFORM set_config('lock_timeout', '200ms', true);
+            PERFORM pg_advisory_xact_lock(lock_key);
+            PERFORM set_config('lock_timeout', patience, true);
+        EXCEPTION WHEN lock_not_available THEN RETURN -1;
+        END;
     END IF;
     INSERT INTO registrar_overviewprogress VALUES (1, '-infinity', began - interval '1 minute', began - interval '1 minute', zero)
         ON CONFLICT DO NOTHING;

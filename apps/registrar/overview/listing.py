@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
-from django.db import connection, transaction
-from django.db.utils import OperationalError
+from django.db import connection
 
 from apps.registrar.overview import sql
 from apps.registrar.overview.buckets import buckets_of
@@ -19,11 +18,10 @@ from apps.registrar.overview.orders import EXTENSION_RUNS, Place, Run, place_of,
 MOST_FOUND: Final = 3_000
 MOST_LOOKED_AT: Final = 10_000
 # The first rows looked at are often enough.
-STEPS: Final = (500, 2_500, MOST_LOOKED_AT)
+STEPS: Final = (500, 1_500, 3_000, 5_000)
 MOST_WORDS: Final = 5
 LONGEST_SEARCH: Final = 200
 MOST_CAUGHT_UP: Final = 200
-LOCK_NOT_AVAILABLE: Final = "55P03"
 
 Row = tuple[Any, ...]
 # A row with the number of its run.
@@ -47,13 +45,7 @@ class ListPage:
 def catch_up() -> None:
     """Brings the overview up to date with what is not in it yet, within bounds. Where another is at it for long, it
     stays as it is: a page may be a moment behind, but is not late."""
-    try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(sql.WAIT_BRIEFLY)
-            cursor.execute(sql.CATCH_UP, {"most": MOST_CAUGHT_UP, "passing": 0, "rest": "0"})
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", "") != LOCK_NOT_AVAILABLE:
-            raise
+    _fetch(sql.CATCH_UP, {"most": MOST_CAUGHT_UP, "passing": 0, "rest": "0"})
 
 
 def counts() -> dict[int, tuple[int, int]]:

@@ -10,8 +10,6 @@ from apps.registrar.overview.orders import Run
 # Parameters: most, passing, rest (migration 0107).
 CATCH_UP: Final = "SELECT registrar_overview_catch_up(%(most)s, %(passing)s, %(rest)s::interval)"
 
-WAIT_BRIEFLY: Final = "SET LOCAL lock_timeout = '200ms'"
-
 COUNTS: Final = "SELECT bucket, peers, contacts FROM registrar_overviewcount"
 
 GIVEN: Final = "SELECT id FROM unnest(%(ids)s::uuid[]) AS id"
@@ -92,7 +90,8 @@ WITH named AS MATERIALIZED (
      WHERE registrar_grams(lower(name COLLATE "default") COLLATE "C") @> registrar_grams(lower(%(longest)s))
        AND extension_id IS NOT NULL LIMIT %(most)s)
 )
-SELECT e.id FROM named n JOIN extensions_extension e ON e.id = n.id WHERE {matches}
+SELECT e.id FROM named n JOIN extensions_extension e ON e.id = n.id
+WHERE (SELECT count(*) FROM named) < %(most)s AND {matches}
 UNION ALL SELECT NULL WHERE (SELECT count(*) FROM named) >= %(most)s
 """,
 )

@@ -44,8 +44,8 @@ SCENARIOS: Final[dict[str, tuple[Callable[[Stand, Options], Report], str]]] = {
     "expiry": (expiry, "--count bindings expire in one second"),
     "powercut": (powercut, "--count phones are released at once"),
     "overload": (overload, "three times what it can do is asked for by --count phones"),
-    "serve": (serve, "nothing is measured: the product runs for a profiler or another load generator"),
     "kill": (kill, "kill -9 of workers, server and database under load"),
+    "serve": (serve, "nothing is measured: the product runs for a profiler or another load generator"),
 }
 
 

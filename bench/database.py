@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import socket
 from collections.abc import Iterator
@@ -21,8 +22,7 @@ from bench.loader import BenchError
 from registrar_admin.embedded_postgres import PORT, SERVER_SETTINGS, EmbeddedPostgres, embedded_socket_dir
 from registrar_admin.postgres_home import EmbeddedPostgresError
 
-HOSTS: Final = [f"127.{number}.0.1" for number in range(54, 250, 13)]
-"""The embedded server's port is fixed, so the address tells ours from any other PostgreSQL of this machine."""
+TRIES: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,9 @@ def settings_text() -> str:
 
 
 def _free_host() -> str:
-    for host in HOSTS:
+    """The embedded server's port is fixed, so it gets an address that no other PostgreSQL of this machine has."""
+    for _ in range(TRIES):
+        host = f"127.{random.randint(64, 254)}.{random.randint(0, 254)}.1"
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind((host, PORT))
             return host

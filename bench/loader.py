@@ -78,7 +78,7 @@ def read_lines(lines: Iterable[str], on_event: OnEvent = lambda event, told: Non
     return None if result is None else LoadRun(result, seconds)
 
 
-def read_acknowledged(path: Path) -> dict[str, int]:
-    """The ack file: the CSeq of the last 200 by user name."""
+def read_acknowledged(path: Path, margin_s: int = 20) -> dict[str, int]:
+    """The ack file: the CSeq of the last 200 by user name. Without what has ended, or soon will: that may be gone."""
     lines = (line.split() for line in path.read_text().splitlines())
-    return {user: int(cseq) for user, cseq in lines}
+    return {user: int(cseq) for user, cseq, left_s in lines if int(left_s) > margin_s}

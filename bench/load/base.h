@@ -26,7 +26,7 @@ static const uint64_t SECOND = 1000000000ull, MS = 1000000ull, NEVER = UINT64_MA
 static const uint32_t T1_MS = 500, T2_MS = 4000;
 
 struct phone {
-	uint64_t began, next_refresh;
+	uint64_t began, valid_until;
 	uint32_t cseq, nc, acknowledged, interval_ms, turns, failures_in_a_row;
 	uint8_t state, challenges, has_nonce, has_qop, has_ha1;
 	char nonce[200], opaque[72], ha1[33];
@@ -36,7 +36,7 @@ static struct {
 	const char *domain, *prefix, *ack_file;
 	struct sockaddr_in server;
 	enum mode mode;
-	int users, first, window, sockets, sources, expires, once, series;
+	int users, first, cseq, window, sockets, sources, expires, once, series;
 	double seconds, warmup, rate, timeout, drain, refresh_at, spread;
 } opt = { .domain = "bench.local", .prefix = "pw", .mode = INITIAL, .users = 10000, .first = 100000, .window = 256,
 	.sockets = 8, .sources = 1, .expires = 3600, .seconds = 10, .warmup = 1, .timeout = 32, .drain = 3,

@@ -145,7 +145,7 @@ int main(int argc, char **argv) {
 	md5_hex(ha2, text, (size_t)snprintf(text, sizeof text, "REGISTER:%s", request_uri));
 	phones = calloc((size_t)opt.users, sizeof *phones);
 	due = malloc((size_t)opt.users * sizeof *due);
-	for (int i = 0; i < opt.users; i++) due[i] = NEVER;
+	for (int i = 0; i < opt.users; i++) due[i] = NEVER, phones[i].cseq = (uint32_t)opt.cseq;
 	open_ports();
 	signal(SIGINT, on_signal);
 	signal(SIGTERM, on_signal);

@@ -1,6 +1,6 @@
 /* The command line. */
 static const struct option LONG[] = { { "server", 1, 0, 's' }, { "mode", 1, 0, 'm' }, { "users", 1, 0, 'u' },
-	{ "first", 1, 0, 'f' }, { "domain", 1, 0, 'd' }, { "password-prefix", 1, 0, 'p' }, { "window", 1, 0, 'w' },
+	{ "first", 1, 0, 'f' }, { "cseq", 1, 0, 'c' }, { "domain", 1, 0, 'd' }, { "password-prefix", 1, 0, 'p' }, { "window", 1, 0, 'w' },
 	{ "rate", 1, 0, 'r' }, { "seconds", 1, 0, 't' }, { "warmup", 1, 0, 'W' }, { "once", 0, 0, 'o' },
 	{ "sockets", 1, 0, 'k' }, { "sources", 1, 0, 'K' }, { "expires", 1, 0, 'e' }, { "timeout", 1, 0, 'T' },
 	{ "drain", 1, 0, 'D' }, { "refresh-at", 1, 0, 'R' }, { "spread", 1, 0, 'S' }, { "ack-file", 1, 0, 'a' },
@@ -19,9 +19,10 @@ static const char HELP[] =
 	"                                                       latency then counts from when it was due\n"
 	"  --seconds S      measured (10)                       --warmup S          before, unmeasured (1)\n"
 	"  --once           until each phone has a 200          --drain S           wait for the last answers (3)\n"
+	"  --cseq N         the CSeq before the first (0)\n"
 	"  --sockets N      local ports (8)                     --sources N         local addresses 127.0.0.1.. (1)\n"
 	"  --expires S      asked for (3600)                    --timeout S         Timer F (32)\n"
-	"  --ack-file F     user name, CSeq of the last 200     --series            one line a second\n";
+	"  --ack-file F     user, CSeq of the last 200, seconds left --series      one line a second\n";
 
 static void set_server(const char *text) {
 	char host[64];
@@ -51,6 +52,7 @@ static void set_option(int name) {
 	case 'm': set_mode(optarg); break;
 	case 'u': opt.users = atoi(optarg); break;
 	case 'f': opt.first = atoi(optarg); break;
+	case 'c': opt.cseq = atoi(optarg); break;
 	case 'd': opt.domain = optarg; break;
 	case 'p': opt.prefix = optarg; break;
 	case 'w': opt.window = atoi(optarg); break;

@@ -164,8 +164,10 @@ static void accept_answer(uint32_t index, char *answer, uint64_t now) {
 	}
 	phone->acknowledged = phone->cseq;
 	phone->failures_in_a_row = 0;
+	double granted = granted_s(answer);
+	phone->valid_until = now + (uint64_t)(granted * 1e9);
 	if (at && parameter(at, to, "nextnonce", phone->nonce, sizeof phone->nonce)) phone->nc = 0;
-	end(index, opt.mode == PHONES ? now + (uint64_t)(granted_s(answer) * opt.refresh_at * 1e9) : NEVER);
+	end(index, opt.mode == PHONES ? now + (uint64_t)(granted * opt.refresh_at * 1e9) : NEVER);
 }
 
 static void take_answer(char *answer, int length, uint64_t now) {

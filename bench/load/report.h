@@ -41,7 +41,7 @@ static void tell_result(double seconds, double cpu_s, double prime_s) {
 	printf("}}\n");
 }
 
-/* One line a phone that has a 200: user name, CSeq of the last 200. */
+/* One line a phone that has a 200: user name, CSeq of the last 200, seconds until what it granted ends. */
 static void write_acknowledged(void) {
 	FILE *file = fopen(opt.ack_file, "w");
 	if (!file) {
@@ -49,6 +49,8 @@ static void write_acknowledged(void) {
 		exit(2);
 	}
 	for (int i = 0; i < opt.users; i++)
-		if (phones[i].acknowledged) fprintf(file, "%d %u\n", opt.first + i, phones[i].acknowledged);
+		if (phones[i].acknowledged)
+			fprintf(file, "%d %u %.0f\n", opt.first + i, phones[i].acknowledged,
+				((double)phones[i].valid_until - (double)now_ns()) / 1e9);
 	fclose(file);
 }

@@ -20,7 +20,7 @@ def overload(stand: Stand, options: Options) -> Report:
     """The first is a closed loop, which finds the capacity; the second begins registrations whatever happens."""
     product = Product(stand.cluster, options.workers)
     with stand.started(product) as running:
-        peak = stand.measure(product, running, "refresh", replace(options.load, users=options.count))
+        peak = stand.measure(product, running, "refresh", options.load)
         load = replace(
             options.load,
             users=options.count,

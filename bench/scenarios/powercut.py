@@ -17,13 +17,15 @@ REFRESH_AT: Final = 0.5
 """Of the granted expiry, as many phones do."""
 BACK_WITHIN_S: Final = 60.0
 OUTER: Final = 0.01
+CSEQ: Final = 1_000
+"""After the cut, so that a binding of before is not taken for one of after."""
 HEAD: Final = (
     "phones",
     "back",
-    "50 % after s",
-    "99 % after s",
-    "all after s",
-    "503s",
+    "50 %",
+    "99 %",
+    "all",
+    "503",
     "repeated",
     "failed",
     "lost",
@@ -54,15 +56,15 @@ def powercut(stand: Stand, options: Options) -> Report:
         released = replace(
             all_phones,
             seconds=BACK_WITHIN_S + cycle_s * 1.5,
-            extra=(*extra, "--ack-file", str(acknowledged)),
+            extra=(*extra, "--cseq", str(CSEQ), "--ack-file", str(acknowledged)),
         )
         told = stand.load(running, "phones", released)
     kept = compare(read_acknowledged(acknowledged), product.last_cseqs())
     back = [when_back(told.seconds, share * options.count) for share in (0.5, 0.99, 1.0)]
     wave = first_wave(told.seconds, options.count)
     sentences = [
-        f"99 % of {options.count:,} phones were back after {_s(back[1])}; {told.result['acknowledged']:,} came back, "
-        f"and {kept.lost} acknowledged registrations were lost.",
+        f"{told.result['acknowledged']:,} of {options.count:,} phones came back, 99 %: {_s(back[1])}; {kept.lost} of "
+        f"{kept.acknowledged:,} acknowledged registrations were lost.",
         f"The next cycle: peak {wave.peak_per_s:,.0f}/s, {wave.ratio:.1f} times its mean of {wave.mean_per_s:,.0f}/s "
         f"over {wave.took_s} s ({options.count / cycle_s:,.0f}/s over the whole cycle of {cycle_s:.0f} s).",
     ]
@@ -91,4 +93,4 @@ def first_wave(seconds: Sequence[dict[str, Any]], count: int) -> Wave:
 
 
 def _s(seconds: float | None) -> str:
-    return "never" if seconds is None else f"{seconds:.0f} s"
+    return "not in time" if seconds is None else f"after {seconds:.0f} s"

@@ -48,12 +48,19 @@ def test_lines_without_a_result_are_none() -> None:
 
 def test_an_acknowledged_registration_that_is_missing_or_older_is_lost(tmp_path: Path) -> None:
     path = tmp_path / "acknowledged"
-    path.write_text("100000 4\n100001 4\n100002 4\n100003 4\n")
+    path.write_text("100000 4 50\n100001 4 50\n100002 4 50\n100003 4 50\n")
 
     kept = compare(read_acknowledged(path), {"100000": 4, "100001": 3, "100002": 5})
 
     assert kept == Kept(acknowledged=4, missing=1, older=1, later=1)
     assert kept.lost == 2
+
+
+def test_what_has_ended_since_may_be_gone(tmp_path: Path) -> None:
+    path = tmp_path / "acknowledged"
+    path.write_text("100000 4 -3\n100001 4 50\n")
+
+    assert read_acknowledged(path) == {"100001": 4}
 
 
 def test_a_process_may_be_called_anything() -> None:

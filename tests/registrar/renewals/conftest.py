@@ -18,7 +18,7 @@ from tests.registrar.renewals.pair import CHANCE, CountingProcessor
 
 
 class WatchedStore(Store):
-    """Remembers what was looked up or written in one statement, and how many rows came back."""
+    """Remembers what was looked up or written in one statement, and how many bindings were found."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -26,7 +26,8 @@ class WatchedStore(Store):
 
     async def fetch_by_keys(self, statement: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
         rows = await super().fetch_by_keys(statement, params)
-        self.fetched.append((statement, len(rows)))
+        found = orjson.loads(rows[0][1] or "[]") if statement is sql.READ else rows
+        self.fetched.append((statement, len(found)))
         return rows
 
 

@@ -22,7 +22,9 @@ CLEAN = "DELETE FROM registrar_binding; DELETE FROM registrar_nonceuse; DELETE F
 
 @pytest.fixture
 async def pair(transactional_db: None, actor: Actor) -> AsyncIterator[tuple[Side, Side]]:
-    domain = await Domain.objects.acreate(name="example.com", realm="example.com", min_expires_s=60)
+    domain = await Domain.objects.acreate(
+        name="example.com", realm="example.com", min_expires_s=60, expires_spread_percent=0
+    )
     for number in USERS:
         await sync_to_async(extension_create)(domain=domain, number=number, password=PASSWORD, actor=actor)
     async with still_store() as store:

@@ -266,12 +266,14 @@ def test_the_odbc_driver_gets_the_same_rows_through_parameters(asterisk: Pbx, pe
     for kind in ("text", "varchar", "bpchar", "unknown"):
         with connection.cursor() as cursor:
             cursor.execute("DEALLOCATE ALL")
-            cursor.execute(f"SET LOCAL search_path = asterisk, public; SET LOCAL ROLE {asterisk.reader.role}")
+            cursor.execute(
+                f"SET LOCAL search_path = asterisk, public; SET LOCAL SESSION AUTHORIZATION {asterisk.reader.role}"
+            )
             given = "" if kind == "unknown" else f" ({kind})"
             cursor.execute(f"PREPARE asked{given} AS SELECT * FROM ps_contacts WHERE id LIKE $1 ORDER BY id")
             cursor.execute("EXECUTE asked ('6001^3B@%')")
             rows = cursor.fetchall()
-            cursor.execute("RESET ROLE; RESET search_path")
+            cursor.execute("RESET SESSION AUTHORIZATION; RESET search_path")
         assert [row[0] for row in rows] == [row["id"] for row in expected], kind
 
 

@@ -16,15 +16,29 @@ READER = """
         FROM extensions_domain WHERE r.domain_id IS NULL OR r.domain_id = extensions_domain.id
     ) d ON r.role = current_user"""
 
-# Of several flows of one phone (RFC 5626) the freshest alone, or it would ring once for each.
-ONE_FLOW = """NOT EXISTS (
+# Whether the role that logged in may see a live binding: it is of an enabled peer of its domain, and of several flows of
+# one phone (RFC 5626) the freshest, or the phone would ring once for each. Functions, because their plans are kept:
+# planning the same over eight partitions takes longer than the look-up. They run as their owner, hence session_user.
+SHOWS = """
+CREATE FUNCTION routing_shows(peer uuid, aor text, instance text, reg bigint, refreshed timestamptz, binding uuid)
+RETURNS boolean LANGUAGE plpgsql STABLE SECURITY DEFINER AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM extensions_peer p LEFT JOIN extensions_extension e ON e.id = p.extension_id
+        JOIN routing_pbxreader r ON r.domain_id IS NULL OR r.domain_id = p.domain_id
+        WHERE p.id = $1 AND p.enabled AND coalesce(e.enabled, true) AND r.role = session_user
+    ) THEN
+        RETURN false;
+    END IF;
+    RETURN $3 IS NULL OR $4 IS NULL OR NOT EXISTS (
         SELECT FROM registrar_binding o
-        WHERE o.aor = b.aor AND o.instance_id = b.instance_id AND o.reg_id <> b.reg_id
-          AND o.expires_at > statement_timestamp() AND (o.refreshed_at, o.binding_id) > (b.refreshed_at, b.binding_id))"""
+        WHERE o.aor = $2 AND o.instance_id = $3 AND o.reg_id <> $4 AND o.expires_at > statement_timestamp()
+          AND (o.refreshed_at, o.binding_id) > ($5, $6));
+END
+$$"""
 
-LIVE = """b.expires_at > statement_timestamp()
-      AND EXISTS (SELECT FROM extensions_peer p LEFT JOIN extensions_extension e ON e.id = p.extension_id
-                  WHERE p.id = b.peer_id AND p.domain_id = d.id AND p.enabled AND coalesce(e.enabled, true))"""
+SHOWN = """b.expires_at > statement_timestamp()
+    AND routing_shows(b.peer_id, b.aor, b.instance_id, b.reg_id, b.refreshed_at, b.binding_id)"""
 
 CREDENTIAL_IN_USE = "(c.valid_until IS NULL OR c.valid_until > statement_timestamp())"
 
@@ -61,8 +75,8 @@ SELECT asterisk.contact_id(b.aor, b.contact) COLLATE "C" AS id,
     'no'::text AS authenticate_qualify, host(b.received_addr) AS via_addr, b.received_port AS via_port,
     asterisk.encoded(b.call_id) AS call_id, split_part(substr(b.aor, 5), '@', 1) AS endpoint,
     'no'::text AS prune_on_boot, 'no'::text AS qualify_2xx_only
-FROM registrar_binding b, {READER}
-WHERE split_part(b.aor, '@', 2) = d.host AND {LIVE} AND {ONE_FLOW}"""
+FROM registrar_binding b
+WHERE {SHOWN}"""
 
 # Every name a phone or trunk may register: an extension's number, and the names of peers that differ from it.
 NAMES = f"""
@@ -142,9 +156,7 @@ SELECT t.id::text AS id, p.name::text AS endpoint, text(t.network)::varchar(80) 
 FROM {TRUSTED}
 WHERE t.port IS NULL AND t.transport = 'any'"""
 
-# The live bindings of one AOR, if the role that logged in may see them. A function because its plan is kept: planning
-# the same over eight partitions takes longer than the look-up. It runs as its owner, hence session_user, and names no
-# schema that somebody else could put a table into.
+# The live bindings of one AOR that the role that logged in may see.
 BINDINGS_OF = f"""
 CREATE FUNCTION routing_bindings(text) RETURNS TABLE (
     binding_id uuid, peer_id uuid, extension_id uuid, contact text, q smallint, received_addr inet,
@@ -156,19 +168,15 @@ BEGIN
     RETURN QUERY SELECT b.binding_id, b.peer_id, b.extension_id, b.contact, b.q, b.received_addr, b.received_port,
         b.transport::text, b.path, b.instance_id, b.reg_id, b.call_id, b.cseq, b.user_agent, b.refreshed_at,
         b.expires_at
-    FROM registrar_binding b
-    JOIN extensions_peer p ON p.id = b.peer_id AND p.enabled
-    LEFT JOIN extensions_extension e ON e.id = p.extension_id
-    WHERE b.aor = $1 AND b.expires_at > statement_timestamp() AND coalesce(e.enabled, true)
-        AND {ONE_FLOW} AND EXISTS (
-        SELECT FROM routing_pbxreader r
-        WHERE r.role = session_user AND (r.domain_id IS NULL OR r.domain_id = p.domain_id));
+    FROM registrar_binding b WHERE b.aor = $1 AND {SHOWN};
 END
 $$"""
 
+# Nobody else's table can stand in for ours.
 OWN_SCHEMA_ALONE = """
 DO $$ BEGIN
-    EXECUTE format('ALTER FUNCTION routing_bindings(text) SET search_path = %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION routing_shows SET search_path = %I, pg_temp', current_schema());
+    EXECUTE format('ALTER FUNCTION routing_bindings SET search_path = %I, pg_temp', current_schema());
 END $$"""
 
 # Who is looked up and where: an extension has the bindings of all its devices, a device or trunk its own.
@@ -302,7 +310,10 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.RunSQL([OLD_AUTHS], ["DROP INDEX credential_by_asterisk_id"]),
-        migrations.RunSQL([BINDINGS_OF, OWN_SCHEMA_ALONE], ["DROP FUNCTION routing_bindings(text)"]),
+        migrations.RunSQL(
+            [SHOWS, BINDINGS_OF, OWN_SCHEMA_ALONE],
+            ["DROP FUNCTION routing_bindings", "DROP FUNCTION routing_shows"],
+        ),
         *[
             migrations.RunSQL(_forwards(schema), [f"DROP SCHEMA {schema} CASCADE"]) for schema in SCHEMAS
         ],

@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
+import orjson
 import pytest
 from django.conf import settings
 from django.db.models import F
@@ -11,6 +12,7 @@ from django.db.models import F
 from apps.extensions.ha1s import Ha1Keys
 from apps.extensions.services import NewPeer
 from apps.registrar.models import Binding
+from apps.registrar.renewals import sql
 from apps.registrar.store import Store
 from tests.registrar.conftest import Registrar, url_of_test_database
 from tests.registrar.phone import Phone, Reply

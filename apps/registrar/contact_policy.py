@@ -25,6 +25,8 @@ def contact_allowed(uri: SipUri, source_host: str, own_hosts: Container[str]) ->
 
 
 def _host_allowed(host: str, source_host: str, own_hosts: Container[str]) -> bool:
+    if host == source_host:
+        return True
     host, source = host.lower().rstrip("."), address_of(source_host)
     address = address_of(host)
     if address is None:

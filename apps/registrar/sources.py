@@ -45,8 +45,10 @@ def network_of(host: str) -> str:
     address = address_of(host)
     if address is None:
         raise ValueError(host)
-    prefix = 16 if address.version == 4 else 32
-    return str(ipaddress.ip_network((address, prefix), strict=False))
+    if address.version == 4:
+        first, second, _ = str(address).split(".", 2)
+        return f"{first}.{second}.0.0/16"
+    return str(ipaddress.ip_network((address, 32), strict=False))
 
 
 @lru_cache(maxsize=4096)  # a phone's contact and Via say the same for as long as it lives

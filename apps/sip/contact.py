@@ -6,8 +6,8 @@ Must not decide which expiry is granted or which contact is the same binding.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from apps.sip.name_addr import parse_addr, split_name_addr
@@ -58,6 +58,11 @@ class Contact:
 
 def parse_contacts(values: Sequence[str]) -> tuple[Contact, ...] | Star:
     """All Contact lines of a request in order, or STAR. Raises ContactError."""
+    return _parse_contacts(tuple(values))
+
+
+@lru_cache(maxsize=256)  # one request is asked several times
+def _parse_contacts(values: tuple[str, ...]) -> tuple[Contact, ...] | Star:
     try:
         texts = [text for value in values for text in split_list(value)]
     except FieldError as error:

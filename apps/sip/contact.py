@@ -6,6 +6,7 @@ Must not decide which expiry is granted or which contact is the same binding.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final

@@ -6,7 +6,8 @@ Must not decide what a registrar does with it, build answers, or raise on anythi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from apps.sip.headers import Head, read_head
@@ -46,7 +47,8 @@ class Request:
     """A well-formed request (RFC 3261 §7.1). No text in it holds a control character but TAB.
 
     method and call_id as sent; request_uri None if its scheme is neither sip nor sips; headers as (canonical
-    lower-case long name, unfolded value) in order; vias top first, at least one; cseq 0 to 2**32-1.
+    lower-case long name, unfolded value) in order; vias top first, at least one; cseq 0 to 2**32-1; by_name:
+    the values of each header.
     """
 
     method: str
@@ -59,10 +61,11 @@ class Request:
     to: NameAddr
     call_id: str
     cseq: int
+    by_name: Mapping[str, Sequence[str]] = field(repr=False)
 
     def values(self, name: str) -> tuple[str, ...]:
         """The values of that (canonical lower-case) header, one per line, in order."""
-        return tuple([value for header, value in self.headers if header == name])
+        return tuple(self.by_name.get(name, ()))
 
     def tokens(self, name: str) -> tuple[str, ...]:
         """The option tags of all its lines, split at commas, as sent; empty ones left out."""
@@ -71,10 +74,8 @@ class Request:
 
     def value(self, name: str) -> str | None:
         """The first value of that header."""
-        for header, value in self.headers:
-            if header == name:
-                return value
-        return None
+        values = self.by_name.get(name)
+        return values[0] if values else None
 
     @property
     def echo(self) -> Echo:
@@ -143,29 +144,28 @@ def _read_request(head: Head, body: bytes | None) -> Request:
     if head.why or body is None:
         raise _Refused(head.why or "no_empty_line")
     method, uri_text = _request_line(head.start_line)
-    via_values: list[str] = []
-    lengths: list[str] = []
-    single: dict[str, str] = {}
+    by_name: dict[str, list[str]] = {}
     for name, value in head.fields:
-        if name == "via":
-            via_values.append(value)
-        elif name == "content-length":
-            lengths.append(value)
-        elif name in _SINGLETONS:
-            if name in single:
+        if name in by_name:
+            if name in _SINGLETONS:
                 raise _Refused("duplicate_" + name.replace("-", "_"))
-            single[name] = value
+            by_name[name].append(value)
+        else:
+            by_name[name] = [value]
+    single = {name: by_name[name][0] for name in _SINGLETONS if name in by_name}
+    lengths = by_name.get("content-length")
     return Request(
         method,
         _request_uri(uri_text),
         uri_text,
         head.fields,
         _body(lengths, body) if lengths else body,
-        _vias(via_values),
+        _vias(by_name.get("via", [])),
         _name_addr(single, "from"),
         _name_addr(single, "to"),
         _call_id(single),
         _cseq(single, method),
+        by_name,
     )
 
 

@@ -91,6 +91,11 @@ VARIABLES: Final = (
         "Encrypts the phones' password hashes in the database: 32 random bytes in base64; "
         "several with commas between, of which the first encrypts and each decrypts.",
     ),
-    Variable("REDIS_URL", "none", "`redis://host:6379/0`: channel layer for several web hosts."),
+    Variable(
+        "REDIS_URL",
+        "none",
+        "`redis://host:6379/0`: one web process then tells the others what changed; "
+        "not needed, for each can listen itself.",
+    ),
 )
 VARIABLE_NAMES: Final = frozenset(variable.name for variable in VARIABLES)

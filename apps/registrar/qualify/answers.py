@@ -15,11 +15,14 @@ from apps.sipserver.events import Datagram
 # What a proxy on the way says when the phone did not answer it: no sign of the phone's life (RFC 3261 §21.4.9, §21.5.5,
 # RFC 5626 §11.5). Every other status is one.
 NOBODY_THERE: Final = frozenset({408, 430, 504})
+# No transaction lasts as long (RFC 3261 §17.1.2.2): the stamp is another host's.
+LONGEST_MS: Final = 32_000
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeAnswer:
-    """rtt_ms: None where a repeat had left before it came, for it may answer either (Karn's algorithm)."""
+    """rtt_ms: None where a repeat had left before it came, for it may answer either (Karn's algorithm), and where
+    another host asked, for it has another clock."""
 
     binding_id: UUID
     number: int
@@ -28,7 +31,7 @@ class ProbeAnswer:
 
 
 def read_answers(key: bytes, datagrams: Iterable[Datagram], now_us: int) -> list[ProbeAnswer]:
-    """The answers to probes of ours among what a batch brought, at now_us of this machine's monotonic clock."""
+    """The answers to probes of ours among what a batch brought, at now_us of the clock of this host's stamps."""
     found = [
         _read_answer(key, data, origin[0], now_us)
         for data, origin in datagrams
@@ -59,4 +62,4 @@ def _read_answer(key: bytes, data: bytes, host: str, now_us: int) -> ProbeAnswer
 def _rtt_ms(mark: Mark, now_us: int) -> float | None:
     rtt_ms = (now_us - mark.sent_us) % 2**48 / 1000
     repeated = 0 < mark.repeated_after_ms <= rtt_ms
-    return None if repeated else rtt_ms
+    return None if repeated or rtt_ms > LONGEST_MS else rtt_ms

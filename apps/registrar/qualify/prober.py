@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Final
 from uuid import UUID, uuid4
+from zlib import crc32
 
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
@@ -54,6 +55,8 @@ class Prober:
         self.changed = changed
         self.known_as = known_as
         self._clock = clock
+        # Two hosts that began at one moment must not look like one.
+        self._zero_us = crc32(reach.server.encode()) << 16
         self._schedule = Schedule({})
         self._ahead_s = 0.0
         self._looked_until_s = 0.0
@@ -72,7 +75,7 @@ class Prober:
 
     def hear(self, datagrams: Iterable[Datagram]) -> None:
         """Takes the answers to probes among what a batch brought; they are written with the next tick."""
-        for answer in read_answers(self.key, datagrams, int(self._clock() * 1e6)):
+        for answer in read_answers(self.key, datagrams, self._stamp_us(self._clock())):
             take_up(self._answers, answer)
             self._under_way.end(answer.binding_id, answer.number)
 
@@ -107,6 +110,10 @@ class Prober:
             raise
         await self._send(again + [self._begin(one) for one in claimed])
 
+    def _stamp_us(self, now_s: float) -> int:
+        """The same clock for all workers of a host, another one for each host."""
+        return int(now_s * 1e6) + self._zero_us
+
     def _turns(self, database_s: float) -> list[UUID]:
         since_s, self._looked_until_s = self._looked_until_s, database_s
         return self._schedule.due(since_s, database_s)
@@ -138,7 +145,7 @@ class Prober:
         """A probe with its branch and Call-ID, under way from now."""
         target, now_s = claimed.target, self._clock()
         t1_s = None if target.way.flow else PATIENT_T1_S if claimed.slow else T1_S
-        mark = Mark(claimed.binding_id, claimed.number, int((t1_s or 0) * 1000), int(now_s * 1e6))
+        mark = Mark(claimed.binding_id, claimed.number, int((t1_s or 0) * 1000), self._stamp_us(now_s))
         via = sent_by(self.known_as, target.domain, target.way.transport)
         branch = make_branch(self.key, mark, target.way.host)
         transaction = Transaction.begin(

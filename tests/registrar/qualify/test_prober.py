@@ -38,13 +38,13 @@ class AlwaysDue(Schedule):
 class Worker:
     """One worker's prober; what it sends stays here."""
 
-    def __init__(self, store: Store, name: str = "w") -> None:
+    def __init__(self, store: Store, name: str = "w", server: str = SERVER) -> None:
         self.now_s = 1000.0
         self.sent: list[Datagram] = []
         self.changed: list[UUID] = []
         self.prober = Prober(
             store.pool,
-            Reach(SERVER, name),
+            Reach(server, name),
             KEY,
             self._send,
             self.changed.extend,
@@ -129,6 +129,17 @@ async def test_an_answered_probe_shows_a_reachable_phone_and_how_far_it_is(
     assert row.rtt_ms == row.rtt_avg_ms == pytest.approx(20, abs=0.01)
     assert worker.changed == [peer.pk]
     assert await events() == []
+
+
+async def test_an_answer_heard_at_another_host_shows_life_and_no_round_trip(
+    store: Store, worker: Worker, binding: UUID
+) -> None:
+    elsewhere = Worker(store, "v", server="other 192.0.2.2:5060")
+    (probe,) = await worker.turn(binding)
+    await elsewhere.answer(probe)
+    row = await Probe.objects.aget()
+    assert (row.state, row.answered, row.rtt_ms, row.rtt_avg_ms) == ("reachable", True, None, None)
+    assert await worker.lose() == 0
 
 
 async def test_the_smoothed_round_trip_takes_in_an_eighth_of_each(worker: Worker, binding: UUID) -> None:

@@ -6,8 +6,10 @@ import pytest
 from asgiref.sync import sync_to_async
 from django.utils import timezone
 
+from apps.registrar import worker
 from apps.registrar.models import Binding, RegistrationEvent, WorkerHeartbeat
 from apps.registrar.sweeper import end_flows, end_flows_of_dead_workers
+from apps.registrar.worker import WorkerTasks
 from tests.registrar.conftest import Registrar
 from tests.registrar.phone import Phone
 
@@ -67,3 +69,22 @@ async def test_flows_end_with_the_worker_that_held_them(registrar: Registrar, ph
 
     assert await flows() == [None, "host:7:ab/1"]
     assert again == set()
+
+
+async def test_the_living_end_the_flows_of_a_dead_worker_once_the_others_had_time_to_beat(
+    registrar: Registrar, phone: Phone, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await registrar.register(phone)
+    long_ago = timezone.now() - dt.timedelta(minutes=1)
+    await WorkerHeartbeat.objects.acreate(id="dead", bind="", started_at=long_ago, seen_at=long_ago)
+    await Binding.objects.aupdate(flow="dead/1", transport="TCP")
+    tasks = WorkerTasks(registrar.store, "alive", "127.0.0.1:5060", "", (), dt.timedelta(days=90))
+
+    await tasks.beat()
+    await tasks._sweep()
+    assert await Binding.objects.acount() == 1
+
+    monkeypatch.setattr(worker, "WORKER_GOOD_FOR", dt.timedelta(0))
+    await tasks._sweep()
+    assert await Binding.objects.acount() == 0
+    assert tasks._changed == registrar.changed

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import datetime as dt
 import os
 import signal
 import socket
@@ -12,13 +11,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from django.utils import timezone
 
 from apps.extensions.services import NewPeer
-from apps.registrar import worker
 from apps.registrar.models import Binding, RegistrationEvent, WorkerHeartbeat
-from apps.registrar.worker import WorkerTasks
-from tests.registrar.conftest import PASSWORD, Registrar
+from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone
 from tests.registrar.server import Address, StreamClient, UdpClient, sip_server, worker_pids
 
@@ -196,22 +192,3 @@ async def test_a_server_that_stops_ends_what_came_over_its_connections(extension
     assert await Binding.objects.acount() == 0
     assert await RegistrationEvent.objects.filter(reason="flow_closed").acount() == 1
     assert not await WorkerHeartbeat.objects.filter(bind=f"127.0.0.1:{address[1]}").aexists()
-
-
-async def test_the_living_end_the_flows_of_a_dead_worker_once_the_others_had_time_to_beat(
-    registrar: Registrar, phone: Phone, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await registrar.register(phone)
-    long_ago = timezone.now() - dt.timedelta(minutes=1)
-    await WorkerHeartbeat.objects.acreate(id="dead", bind="", started_at=long_ago, seen_at=long_ago)
-    await Binding.objects.aupdate(flow="dead/1", transport="TCP")
-    tasks = WorkerTasks(registrar.store, "alive", "127.0.0.1:5060", "", (), dt.timedelta(days=90))
-
-    await tasks.beat()
-    await tasks._sweep()
-    assert await Binding.objects.acount() == 1
-
-    monkeypatch.setattr(worker, "WORKER_GOOD_FOR", dt.timedelta(0))
-    await tasks._sweep()
-    assert await Binding.objects.acount() == 0
-    assert tasks._changed == registrar.changed

@@ -59,9 +59,9 @@ async def test_a_binding_that_expired_first_did_not_end_by_its_flow(
 
 async def test_flows_end_with_the_worker_that_held_them(registrar: Registrar, phone: Phone) -> None:
     now = timezone.now()
-    for worker, age_s in (("host:7:ab", 1), ("host:8:cd", 60)):
+    for name, age_s in (("host:7:ab", 1), ("host:8:cd", 60)):
         seen_at = now - dt.timedelta(seconds=age_s)
-        await WorkerHeartbeat.objects.acreate(id=worker, bind="x", started_at=seen_at, seen_at=seen_at)
+        await WorkerHeartbeat.objects.acreate(id=name, bind="x", started_at=seen_at, seen_at=seen_at)
     await bindings_over(registrar, phone, None, "host:7:ab/1", "host:8:cd/1", "never:seen/2")
 
     await end_flows_of_dead_workers(registrar.store)

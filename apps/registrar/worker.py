@@ -33,6 +33,8 @@ KEEP_MONTHS_EVERY_S: Final = 3600.0
 OVERVIEW_EVERY_S: Final = 1.0
 # In a storm the lists come a little later, and cost the database a third of one core.
 OVERVIEW_REST_S: Final = 0.2
+# Times what a step took.
+OVERVIEW_RESTS: Final = 5
 SITES_EVERY_S: Final = 5.0
 PUBLISH_EVERY_S: Final = 0.05
 # What came to nothing is written at most so often; a burst is gathered first.
@@ -160,10 +162,14 @@ class WorkerTasks:
 
     async def _keep_overview(self) -> None:
         is_behind = self._overview_behind
+        clock = asyncio.get_running_loop().time
+        began_s = clock()
         async with self.store.pool.connection() as connection:
             self._overview_behind = await keep_overview(connection, is_behind=is_behind)
         if self._overview_behind:
             self._overview_is_behind.set()
+            # After a storm the phones come first: lists may be behind, registrations not.
+            await asyncio.sleep(OVERVIEW_RESTS * (clock() - began_s))
 
     async def _keep_sites(self) -> None:
         async with self.store.pool.connection() as connection:

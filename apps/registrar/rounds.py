@@ -18,7 +18,8 @@ DATABASE_TROUBLE: Final = (Error, PoolTimeout, PoolClosed, OSError)
 RETRY_S: Final = 0.5
 STOP_WITHIN_S: Final = 1.0
 
-Work = Callable[[], Awaitable[None]]
+# Says how many seconds it wants to rest, if it does.
+Work = Callable[[], Awaitable[float | None]]
 
 
 class Rounds:
@@ -50,16 +51,16 @@ class Rounds:
 
     async def _run(self, work: Work, every_s: float, news: asyncio.Event, rest_s: float) -> None:
         while not self._stopping.is_set():
-            pause_s = every_s
+            pause_s, own_rest_s = every_s, None
             news.clear()
             try:
-                await work()
+                own_rest_s = await work()
             except DATABASE_TROUBLE as error:
                 logger.warning(
                     "%s failed, trying again: %s", getattr(work, "__name__", "work").strip("_"), error
                 )
                 pause_s = min(every_s, RETRY_S)
-            await self._pause(rest_s, self._stopping)
+            await self._pause(max(rest_s, own_rest_s or 0), self._stopping)
             await self._pause(pause_s, news)
 
     async def _pause(self, seconds: float, news: asyncio.Event) -> None:

@@ -160,7 +160,8 @@ class WorkerTasks:
     async def _keep_months(self) -> None:
         await keep_months(self.store, self.ledger_kept)
 
-    async def _keep_overview(self) -> None:
+    async def _keep_overview(self) -> float:
+        """After a storm the phones come first: lists may be behind, registrations not."""
         is_behind = self._overview_behind
         clock = asyncio.get_running_loop().time
         began_s = clock()
@@ -168,8 +169,7 @@ class WorkerTasks:
             self._overview_behind = await keep_overview(connection, is_behind=is_behind)
         if self._overview_behind:
             self._overview_is_behind.set()
-            # After a storm the phones come first: lists may be behind, registrations not.
-            await asyncio.sleep(OVERVIEW_RESTS * (clock() - began_s))
+        return OVERVIEW_RESTS * (clock() - began_s)
 
     async def _keep_sites(self) -> None:
         async with self.store.pool.connection() as connection:

@@ -57,6 +57,16 @@ def rows(measured: Iterable[Measurement]) -> list[list[str]]:
     return [_row(*key, group) for key, group in grouped(measured).items()]
 
 
+def ratio_of(
+    mine: Sequence[Measurement], other: Sequence[Measurement], value: Callable[[Measurement], float]
+) -> float:
+    """The median of what is found round by round: the machine is another from hour to hour. Rounds in which both were
+    left alone, if there are any."""
+    pairs = [(one, another) for one in mine for another in other if one.round == another.round]
+    calm = [(one, another) for one, another in pairs if not (one.is_disturbed or another.is_disturbed)]
+    return median(value(one) / (value(another) or 1.0) for one, another in calm or pairs)
+
+
 def ratios(measured: Sequence[Measurement], ours: str) -> list[str]:
     """One sentence for each other server and mode: how many times its rate, and its CPU time, ours are."""
     groups = grouped(measured)
@@ -65,8 +75,8 @@ def ratios(measured: Sequence[Measurement], ours: str) -> list[str]:
         mine = groups.get((ours, mode))
         if server == ours or mine is None:
             continue
-        rate = median_of(mine, lambda one: one.per_s) / median_of(group, lambda one: one.per_s)
-        cost = median_of(mine, lambda one: one.cost_us) / (median_of(group, lambda one: one.cost_us) or 1)
+        rate = ratio_of(mine, group, lambda one: one.per_s)
+        cost = ratio_of(mine, group, lambda one: one.cost_us)
         tie = ", a tie" if TIE[0] <= rate <= TIE[1] else ""
         lines.append(
             f"{mode}: {ours} / {server}: rate {rate:.2f}x{tie}; CPU of server and database {cost:.2f}x"
@@ -77,14 +87,14 @@ def ratios(measured: Sequence[Measurement], ours: str) -> list[str]:
 def shares_of_ceiling(measured: Sequence[Measurement], ours: str) -> list[str]:
     """What part of the lower ceiling our refreshes reach; a registration is one datagram in, one out, and one row."""
     groups = grouped(measured)
-    ceilings = {key[0]: group for key, group in groups.items() if key[1] in CEILINGS}
+    ceilings = [group for (_, mode), group in groups.items() if mode in CEILINGS]
     mine = groups.get((ours, "refresh"))
     if mine is None or not ceilings:
         return []
-    rates = {name: median_of(group, lambda one: one.per_s) for name, group in ceilings.items()}
-    lowest = min(rates, key=lambda name: rates[name])
-    share = median_of(mine, lambda one: one.per_s) / rates[lowest]
-    return [f"refresh: {share:.0%} of the lower ceiling ({lowest}, {rates[lowest]:,.0f}/s)"]
+    lowest = min(ceilings, key=lambda group: median_of(group, lambda one: one.per_s))
+    share = ratio_of(mine, lowest, lambda one: one.per_s)
+    rate = median_of(lowest, lambda one: one.per_s)
+    return [f"refresh: {share:.0%} of the lower ceiling ({lowest[0].server}, {rate:,.0f}/s)"]
 
 
 def disturbance(measured: Sequence[Measurement]) -> str:

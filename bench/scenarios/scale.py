@@ -24,8 +24,8 @@ def scale(stand: Stand, options: Options) -> Report:
     turns = [partial(_turn, stand, product, options, count, memory[count]) for count in memory]
     measured = stand.rounds(turns, options.rounds)
     few, many = tables.grouped(measured).values()
-    rate = tables.median_of(many, lambda one: one.per_s) / tables.median_of(few, lambda one: one.per_s)
-    cost = tables.median_of(many, lambda one: one.cost_us) / tables.median_of(few, lambda one: one.cost_us)
+    rate = tables.ratio_of(many, few, lambda one: one.per_s)
+    cost = tables.ratio_of(many, few, lambda one: one.cost_us)
     less, more = (median(each) for each in memory.values())
     sentences = [
         f"{options.count:,} bindings / {FEW:,} bindings: rate {rate:.2f}x, CPU of server and database {cost:.2f}x.",

@@ -69,6 +69,23 @@ def test_ratios_compare_the_same_mode_of_ours_and_others() -> None:
     ]
 
 
+def test_a_ratio_is_the_median_of_what_is_found_round_by_round() -> None:
+    mine = [measurement(per_s=rate, round=number) for number, rate in enumerate((100.0, 2000.0, 900.0))]
+    other = [
+        measurement("other", per_s=rate, round=number) for number, rate in enumerate((50.0, 1000.0, 100.0))
+    ]
+
+    assert tables.ratio_of(mine, other, lambda one: one.per_s) == 2.0
+
+
+def test_a_round_in_which_one_was_disturbed_is_compared_only_where_there_is_no_other() -> None:
+    mine = [measurement(per_s=1000.0, round=0), measurement(per_s=9000.0, round=1)]
+    other = [measurement("other", per_s=500.0, round=0), measurement("other", round=1, others_cores=1.0)]
+
+    assert tables.ratio_of(mine, other, lambda one: one.per_s) == 2.0
+    assert tables.ratio_of(mine[1:], other[1:], lambda one: one.per_s) == 9.0
+
+
 def test_a_small_difference_is_called_a_tie() -> None:
     measured = [measurement(per_s=1100.0), measurement("other")]
 

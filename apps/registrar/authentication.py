@@ -4,6 +4,7 @@ Every refusal looks the same from outside: 401 with the nonce it came under, the
 same work done for a user who does not exist (C91, C97). Keeps nothing: a nonce proves itself (C46, C93).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
@@ -111,19 +112,19 @@ def _why_unproven(ha1s: tuple[str | None, ...], was_good: list[bool]) -> Outcome
     return UNREADABLE_CREDENTIAL if None in ha1s else WRONG_PASSWORD
 
 
-def nonce_is_ageing(issued_at_s: int, now_s: int) -> bool:
-    """Whether it is in the second half of its life."""
-    return now_s - issued_at_s > NONCE_LIFETIME_S // 2
-
-
 def success_headers(
-    transaction: bytes, issued_at_s: int, domain: DomainPolicy, nonce_key: bytes, source_host: str, now_s: int
+    transaction: Callable[[], bytes],
+    issued_at_s: int,
+    domain: DomainPolicy,
+    nonce_key: bytes,
+    source_host: str,
+    now_s: int,
 ) -> list[tuple[str, str]]:
     """In the second half of a nonce's life the 200 brings the next one, which saves the phone a round trip (RFC 7616
-    §3.5, C101). Not earlier: each nonce in use is a row that is kept."""
-    if not nonce_is_ageing(issued_at_s, now_s):
+    §3.5, C101). Not earlier: each nonce in use is a row that is kept. `transaction` gives its key, if it is needed."""
+    if now_s - issued_at_s <= NONCE_LIFETIME_S // 2:
         return []
-    following = new_nonce(transaction, domain, nonce_key, source_host, now_s)
+    following = new_nonce(transaction(), domain, nonce_key, source_host, now_s)
     return [("Authentication-Info", authentication_info(following))]
 
 

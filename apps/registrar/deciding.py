@@ -171,10 +171,10 @@ class Deciding:
         decision = register(registration)
         self.batch.changes.events += decision.events
         answer = self._with_next_nonce(claimant, decision.answer)
-        self._remember(claimant, answer)
+        text = self._remember(claimant, answer)
         response = answered(claimant.received, answer, is_routine=not decision.events)
         self.bindings[registration.aor] = self._renewable(
-            claimant.received, registration, decision, (kept_text(answer), response[0])
+            claimant.received, registration, decision, (text, response[0])
         )
         return response
 
@@ -219,7 +219,7 @@ class Deciding:
             return answer
         received, nonce_key = claimant.received, self.means.chance.nonce_key
         more = success_headers(
-            transaction_key(received.request),
+            lambda: transaction_key(received.request),
             claimant.claim.nonce_issued_at_s,
             claimant.domain,
             nonce_key,
@@ -250,18 +250,20 @@ class Deciding:
         self._remember(claimant, decision.answer)
         return answered(received, decision.answer)
 
-    def _remember(self, claimant: Claimant, answer: Answer) -> None:
+    def _remember(self, claimant: Claimant, answer: Answer) -> str:
+        """What is kept of the answer."""
         credentials, received = claimant.claim.credentials, claimant.received
-        request = received.request
+        request, text = received.request, kept_text(answer)
         self.nonces[credentials.nonce] = NonceRecord(
             nonce=credentials.nonce,
             nc=credentials.nc,
             repeat_key=repeat_key(received.data, received.source),
             request_key=request_key(request.from_.text, request.call_id, request.value("cseq") or ""),
-            answer=kept_text(answer),
+            answer=text,
             accepted_at=self.now,
             expires_at=datetime.fromtimestamp(claimant.claim.nonce_issued_at_s + NONCE_KEPT_S, UTC),
         )
+        return text
 
 
 def challenge(

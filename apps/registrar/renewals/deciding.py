@@ -8,14 +8,14 @@ from math import ceil
 from typing import NamedTuple
 
 from apps.registrar.answers import plain_contact_value
-from apps.registrar.authentication import NONCE_LIFETIME_S, new_nonce, nonce_is_ageing
+from apps.registrar.authentication import NONCE_LIFETIME_S, success_headers
 from apps.registrar.bindings import StoredBinding
 from apps.registrar.changes import SHORTENED_BY, Limits, limits_of, requested_s
 from apps.registrar.decisions import Refused, Registration
 from apps.registrar.renewals.reading import Renewal
 from apps.registrar.rhythm import Rhythm
 from apps.sip.contact import Star, parse_contacts
-from apps.sip.digest import authentication_info, verify
+from apps.sip.digest import verify
 from apps.sip.message import Request
 from apps.sip.nonce import NonceState, nonce_state
 from apps.sip.response import sip_date
@@ -120,13 +120,14 @@ def _is_plain(renewal: Renewal, rows: Sequence[StoredRenewable], known: StoredRe
 
 def ok_text(renewal: Renewal, contacts: Sequence[str], now_s: int, nonce_key: bytes) -> str:
     """What answers.kept_text says of the 200, with these Contact values."""
-    domain = renewal.domain
+    domain, host = renewal.domain, renewal.source[0]
     lines = ["200 OK", *[f"Contact: {contact}" for contact in contacts]]
     lines += [f"Service-Route: {route}" for route in domain.service_routes]
     lines.append(f"Date: {sip_date(now_s)}")
-    if nonce_is_ageing(renewal.nonce_issued_at_s, now_s):
-        nonce = new_nonce(renewal.transaction_key, domain, nonce_key, renewal.source[0], now_s)
-        lines.append(f"Authentication-Info: {authentication_info(nonce)}")
+    more = success_headers(
+        lambda: renewal.transaction_key, renewal.nonce_issued_at_s, domain, nonce_key, host, now_s
+    )
+    lines += [f"{name}: {value}" for name, value in more]
     lines.append("")
     return "\r\n".join(lines)
 

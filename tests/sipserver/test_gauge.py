@@ -2,27 +2,10 @@
 
 import socket
 import time
-from collections.abc import Iterator
-
-import pytest
 
 from apps.sipserver.events import Load
 from apps.sipserver.gauge import MANY, Gauge
-from apps.sipserver.sockets import open_udp_socket
 from tests.sipserver.rig import Client, Recorder, serving, until
-
-
-@pytest.fixture
-def sock() -> Iterator[socket.socket]:
-    with open_udp_socket("127.0.0.1", 0) as opened:
-        yield opened
-
-
-@pytest.fixture
-def client(sock: socket.socket) -> Iterator[Client]:
-    opened = Client(sock.getsockname())
-    yield opened
-    opened.close()
 
 
 def read(sock: socket.socket, count: int) -> None:

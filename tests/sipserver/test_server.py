@@ -2,7 +2,6 @@ import asyncio
 import itertools
 import logging
 import socket
-from collections.abc import Iterator
 
 import pytest
 
@@ -12,19 +11,6 @@ from apps.sipserver.inbox import MAX_BATCH
 from apps.sipserver.server import SipServer
 from apps.sipserver.sockets import open_udp_socket
 from tests.sipserver.rig import Client, Recorder, serving, until
-
-
-@pytest.fixture
-def sock() -> Iterator[socket.socket]:
-    with open_udp_socket("127.0.0.1", 0) as opened:
-        yield opened
-
-
-@pytest.fixture
-def client(sock: socket.socket) -> Iterator[Client]:
-    opened = Client(sock.getsockname())
-    yield opened
-    opened.close()
 
 
 async def test_one_datagram_is_one_event(sock: socket.socket, client: Client) -> None:

@@ -14,12 +14,13 @@ from apps.sip.params import FieldError, bounded_int, is_digits, split_list
 from apps.sip.reply import LONGEST_REPLY, is_reply
 
 _STATUS: Final = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2})(?= |$)", re.IGNORECASE)
+_NEEDED: Final = frozenset({b"from", b"to", b"call-id"})
 _BRANCH: Final = re.compile(r";[ \t]*+branch[ \t]*+=[ \t]*+([^\s;,\"]++)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """branch: of its top Via; method: of its CSeq; lines: start line first, all as they came."""
+    """branch: of its top Via, empty if none; method: of its CSeq; lines: start line first, all as they came."""
 
     status: int
     branch: str
@@ -52,14 +53,15 @@ def read_response(data: bytes) -> Response | None:
     if not blank or head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
         return None
     lines = split_lines(head)
+    names = {name for name, _ in lines}
     status, via, cseq = _STATUS.match(head), first(lines, b"via"), first(lines, b"cseq")
-    if status is None or via is None or cseq is None:
+    if status is None or via is None or cseq is None or not names >= _NEEDED:
         return None
     branch, method = _BRANCH.search(line_value(via)), line_value(cseq).split()
     whole = _whole_body(lines, body)
-    if branch is None or len(method) != 2 or whole is None:
+    if len(method) != 2 or whole is None:
         return None
-    return Response(int(status[1]), branch[1], method[1], lines, whole)
+    return Response(int(status[1]), branch[1] if branch else "", method[1], lines, whole)
 
 
 def without_top_via(response: Response) -> bytes | None:

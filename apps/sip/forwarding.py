@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from apps.sip.controls import wire_text
+from apps.sip.headers import read_head
 from apps.sip.lines import Line, first, line_value, split_lines
 from apps.sip.message import Request
-from apps.sip.params import split_list
+from apps.sip.name_addr import parse_name_addr
+from apps.sip.params import FieldError, split_list
 from apps.sip.via import received_from
 
 _REALM: Final = re.compile(r'[\s,]realm[ \t]*+=[ \t]*+"([^"\\]*+)"', re.IGNORECASE)
@@ -59,7 +61,7 @@ class Top:
         text = "".join(
             [f" {self.uri} SIP/2.0\r\nVia: {self.via}\r\n", *[f"Route: {route}\r\n" for route in self.routes]]
         )
-        if text.count("\r") != text.count("\n") or text.count("\n") != 2 + len(self.routes) or "\0" in text:
+        if not text.count("\r") == text.count("\n") == 2 + len(self.routes) or "\0" in text:
             raise ValueError("a line break in what is put on top of a request")
         return method + wire_text(text).encode()
 
@@ -86,13 +88,14 @@ def forwarded(carried: Carried, top: bytes, added: Iterable[str] = (), identity:
 
     identity: the P-Asserted-Identity in place of any that came (RFC 3325 §5). Raises ValueError as Top.lines does.
     """
-    lines = carried.lines
+    lines, more = carried.lines, list(added)
     if identity is not None:
-        lines, added = _without_identity(lines), (*added, f"P-Asserted-Identity: {identity}")
-    more = "".join([line + "\r\n" for line in added])
-    if more.count("\n") != more.count("\r\n") or more.count("\r") != more.count("\n") or "\0" in more:
+        lines = _without_identity(lines)
+        more.append(f"P-Asserted-Identity: {identity}")
+    text = "".join([line + "\r\n" for line in more])
+    if not text.count("\r") == text.count("\n") == len(more) or "\0" in text:
         raise ValueError("a line break in a header put into a request")
-    return b"".join((top, wire_text(more).encode(), lines, b"\r\n", carried.body))
+    return b"".join((top, wire_text(text).encode(), lines, b"\r\n", carried.body))
 
 
 def cancel(top: bytes, identifying: Identifying, reasons: Iterable[bytes] = ()) -> bytes:
@@ -101,8 +104,12 @@ def cancel(top: bytes, identifying: Identifying, reasons: Iterable[bytes] = ()) 
 
 
 def ack(top: bytes, identifying: Identifying, to_line: bytes) -> bytes:
-    """The ACK for a final answer other than 2xx, whose To line is given (RFC 3261 §17.1.1.3)."""
-    return _hop_by_hop(b"ACK", top, identifying, to_line + b"\r\n", ())
+    """The ACK for a final answer other than 2xx, whose To line is given (RFC 3261 §17.1.1.3).
+
+    Where that cannot be read, the To of the request is said again.
+    """
+    to = to_line + b"\r\n" if _is_name_addr(to_line) else identifying.to
+    return _hop_by_hop(b"ACK", top, identifying, to, ())
 
 
 def _hop_by_hop(
@@ -112,6 +119,14 @@ def _hop_by_hop(
     rest = b"".join([reason + b"\r\n" for reason in more])
     pieces = (method, top[top.index(b" ") :], identifying.from_, to, identifying.call_id, line, rest)
     return b"".join(pieces) + b"Content-Length: 0\r\n\r\n"
+
+
+def _is_name_addr(line: bytes) -> bool:
+    head = read_head(b"\r\n" + line)
+    try:
+        return head.why is None and bool(parse_name_addr(head.fields[0][1]))
+    except FieldError:
+        return False
 
 
 def _passed_on(line: Line, request: Request, is_our_realm: Callable[[str], bool]) -> bytes | None:

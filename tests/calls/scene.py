@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from apps.calls.proxy import Proxy
-from apps.calls.values import Ask, Forward, Hop, Refuse, Send, Verdict
+from apps.calls.values import Ask, Forward, Hop, Send, Verdict
 from apps.sip.backward import Response, read_response
 from apps.sip.message import Request, parse_request
 from apps.sipserver.events import Address, Origin
@@ -116,7 +116,9 @@ class Heard:
     def vias(self) -> list[str]:
         return [value.strip() for line in self.all("Via") for value in line.split(",")]
 
-    def answer(self, status: int, reason: str = "Reason", more: Sequence[str] = (), tag: str = "totag") -> bytes:
+    def answer(
+        self, status: int, reason: str = "Reason", more: Sequence[str] = (), tag: str = "totag"
+    ) -> bytes:
         """As whoever heard this request answers it."""
         to = self.one("To")
         lines = [f"SIP/2.0 {status} {reason}", *[f"Via: {via}" for via in self.vias]]
@@ -180,7 +182,9 @@ class Scene:
     def fail(self, *undelivered: Heard) -> list[Heard]:
         return self._heard(self.proxy.failed([Send(one.data, one.way) for one in undelivered], self.now))
 
-    def place(self, caller: Phone, *hops: Hop, verdict: Verdict | None = None, data: bytes | None = None) -> list[Heard]:
+    def place(
+        self, caller: Phone, *hops: Hop, verdict: Verdict | None = None, data: bytes | None = None
+    ) -> list[Heard]:
         """An INVITE and its verdict: what the hops hear."""
         self.say(data or caller.invite(), caller.way)
         return self.decide(verdict or Forward((hops,)))
@@ -196,7 +200,3 @@ def hop(phone: Phone, routes: tuple[str, ...] = (), identity: str | None = None)
 
 def methods(what: Sequence[Heard]) -> list[str]:
     return [one.method for one in what]
-
-
-ALICE = "1001"
-__all__ = ["ALICE", "KEY", "OFFER", "US", "Forward", "Heard", "Hop", "Known", "Phone", "Refuse", "Scene", "heard", "hop"]

@@ -3,8 +3,9 @@
 import pytest
 
 from apps.calls.tokens import Ends, make_token
+from apps.calls.values import Forward
 from apps.sipserver.events import Origin
-from tests.calls.scene import KEY, US, Forward, Heard, Known, Phone, Scene, hop, methods
+from tests.calls.scene import US, Heard, Known, Phone, Scene, hop, methods
 
 ALICE = Phone("1001")
 BOB = Phone("1002", ("203.0.113.9", 5062), "10.0.0.9")
@@ -19,7 +20,9 @@ def answered(scene: Scene, caller: Phone = ALICE, callee: Phone = BOB) -> Heard:
 
 def within(sender: Phone, method: str, ok: Heard, routes: list[str], *, cseq: int = 2) -> bytes:
     """A request of the caller within the dialog."""
-    return sender.request(method, BOB.contact, cseq=cseq, to=ok.one("To"), more=[f"Route: {r}" for r in routes])
+    return sender.request(
+        method, BOB.contact, cseq=cseq, to=ok.one("To"), more=[f"Route: {r}" for r in routes]
+    )
 
 
 def test_p07_routes_that_name_us_are_gone_from_the_question() -> None:
@@ -41,7 +44,9 @@ def test_p08_a_strict_router_before_us_is_understood() -> None:
     assert (bye.start, bye.way, bye.all("Route")) == (f"BYE {BOB.contact} SIP/2.0", BOB.way, [])
 
 
-@pytest.mark.parametrize("routes", [["<sip:203.0.113.66;lr>"], ["<sip:pbx.example;lr>", "<sip:203.0.113.66;lr>"]])
+@pytest.mark.parametrize(
+    "routes", [["<sip:203.0.113.66;lr>"], ["<sip:pbx.example;lr>", "<sip:203.0.113.66;lr>"]]
+)
 def test_p09_a_route_of_others_is_not_followed(routes: list[str]) -> None:
     scene = Scene()
     sent = scene.say(ALICE.invite(more=[f"Route: {route}" for route in routes]), ALICE.way)

@@ -21,6 +21,7 @@ from apps.sip.via import received_from
 
 _REALM: Final = re.compile(r'[\s,]realm[ \t]*+=[ \t]*+"([^"\\]*+)"', re.IGNORECASE)
 _IDENTITIES: Final = frozenset({b"p-asserted-identity", b"p-preferred-identity"})
+_CHANGED: Final = frozenset({b"route", b"max-forwards", b"proxy-authorization"})
 _MAX_FORWARDS: Final = 70
 
 
@@ -72,7 +73,9 @@ def carried(
     """What of the request's bytes goes on: Max-Forwards one less, our realm's credentials and all Routes gone."""
     head = data.lstrip(b"\r\n").partition(b"\r\n\r\n")[0]
     lines = split_lines(head)[1:]
-    kept = [_passed_on(line, request, is_our_realm) for line in lines]
+    kept = [
+        raw if name not in _CHANGED else _passed_on(name, raw, request, is_our_realm) for name, raw in lines
+    ]
     top = next(number for number, (name, _) in enumerate(lines) if name == b"via")
     kept[top] = _proven_via(lines[top][1], request, source)
     if "max-forwards" not in request.by_name:
@@ -129,16 +132,15 @@ def _is_name_addr(line: bytes) -> bool:
         return False
 
 
-def _passed_on(line: Line, request: Request, is_our_realm: Callable[[str], bool]) -> bytes | None:
-    name, raw = line
+def _passed_on(
+    name: bytes, raw: bytes, request: Request, is_our_realm: Callable[[str], bool]
+) -> bytes | None:
     if name == b"route":
         return None
     if name == b"max-forwards":
         return b"Max-Forwards: %d" % (int(request.value("max-forwards") or 0) - 1)
-    if name == b"proxy-authorization":
-        realm = _REALM.search(" " + line_value(raw))
-        return None if realm and is_our_realm(realm[1]) else raw
-    return raw
+    realm = _REALM.search(" " + line_value(raw))
+    return None if realm and is_our_realm(realm[1]) else raw
 
 
 def _proven_via(raw: bytes, request: Request, source: tuple[str, int]) -> bytes:

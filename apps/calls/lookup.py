@@ -77,11 +77,14 @@ class Lookup:
         """One for each, in their order. While there is no database: 503 with Retry-After. Never raises for that."""
         if not asks:
             return []
-        try:
-            return await self._verdicts(asks)
-        except (Error, PoolTimeout) as error:
-            logger.warning("%d requests could not be looked up: %s", len(asks), error)
-            return [(ask, self._unavailable(ask)) for ask in asks]
+        for attempt in (1, 2):  # the first may have met a connection that was lost meanwhile
+            try:
+                return await self._verdicts(asks)
+            except (Error, PoolTimeout) as error:
+                logger.warning(
+                    "%d requests could not be looked up (attempt %d): %s", len(asks), attempt, error
+                )
+        return [(ask, self._unavailable(ask)) for ask in asks]
 
     async def _verdicts(self, asks: Sequence[Ask]) -> list[tuple[Ask, Verdict]]:
         means = await self._means()

@@ -12,7 +12,7 @@ from typing import Final
 from uuid import UUID
 
 from apps.registrar.gruu import bindings_of_gruu
-from apps.registrar.ringing import NO_Q, ringing_key
+from apps.registrar.ringing import NO_Q, RingingKey, ringing_key
 from apps.sip.uri import SipUri, address_of_record, parse_sip_uri
 from apps.sipserver.events import Origin
 
@@ -165,7 +165,7 @@ def ringing_groups(targets: Iterable[Target]) -> tuple[tuple[Target, ...], ...]:
     return tuple(tuple(group) for group in groups.values())
 
 
-def _ringing_key(target: Target) -> object:
+def _ringing_key(target: Target) -> RingingKey:
     return ringing_key(target.q, target.refreshed_at, target.binding_id, reachable=target.reachable)
 
 

@@ -32,21 +32,27 @@ LEFT JOIN LATERAL (
     SELECT {_TARGET_COLUMNS}
     FROM (
         SELECT e.number AS name
-        UNION SELECT each.name FROM extensions_peer each WHERE each.extension_id = e.id AND p.id IS NULL
-        UNION SELECT p.name
+        UNION ALL SELECT p.name WHERE p.name <> e.number
+        UNION ALL SELECT each.name FROM extensions_peer each
+        WHERE each.extension_id = e.id AND p.id IS NULL AND each.name <> e.number
     ) AS names
-    JOIN registrar_binding b ON b.aor = 'sip:' || names.name || '@' || a.host AND b.extension_id = e.id
-        AND b.peer_id = coalesce(p.id, b.peer_id) AND b.expires_at > statement_timestamp()
+    -- "=" would have the planner ask the index over extension_id, in every partition
+    JOIN registrar_binding b ON b.aor = 'sip:' || names.name || '@' || a.host
+        AND b.extension_id IS NOT DISTINCT FROM e.id AND b.peer_id = coalesce(p.id, b.peer_id)
+        AND b.expires_at > statement_timestamp()
     {_LIVE}
 ) AS t ON e.enabled
 """  # noqa: S608 - our own constants
 
-# dialled: number, host and port; a row for each live binding there, whoever it is.
+# dialled: number, host and port; a row for each live binding there, whoever it is. The limit has the planner ask once
+# for each address, and never all bindings for their addresses.
 DIALLED: Final = f"""
 SELECT a.number, {_TARGET_COLUMNS}
 FROM json_to_recordset(%(dialled)s) AS a(number integer, host inet, port integer)
-JOIN registrar_binding b ON b.received_addr = a.host AND b.received_port = a.port
-    AND b.expires_at > statement_timestamp()
+JOIN LATERAL (
+    SELECT * FROM registrar_binding
+    WHERE received_addr = a.host AND received_port = a.port AND expires_at > statement_timestamp() LIMIT 20
+) AS b ON true
 LEFT JOIN extensions_extension e ON e.id = b.extension_id
 {_LIVE}
 WHERE coalesce(e.enabled, true)

@@ -81,9 +81,9 @@ class Lookup:
             try:
                 return await self._verdicts(asks)
             except (Error, PoolTimeout) as error:
-                logger.warning(
-                    "%d requests could not be looked up (attempt %d): %s", len(asks), attempt, error
-                )
+                logger.warning("look-up of %d requests failed (attempt %d): %s", len(asks), attempt, error)
+                if isinstance(error, PoolTimeout):
+                    break
         return [(ask, self._unavailable(ask)) for ask in asks]
 
     async def _verdicts(self, asks: Sequence[Ask]) -> list[tuple[Ask, Verdict]]:

@@ -185,7 +185,7 @@ async def test_a_number_goes_out_by_a_trunk_and_a_trunks_number_comes_in(lookup:
     inward = ask(request("sip:4930123@192.0.2.1", from_="<sip:+4940@carrier.example>"), CARRIER)
     assert rung(await verdict_on(lookup, inward)) == ["sip:bob@10.0.0.5", "sip:desk@10.0.0.6"]
     # From next door the same packet is nobody's.
-    assert status(await verdict_on(lookup, ask(inward.request, ("198.51.100.10", 5060)))) == 404
+    assert status(await verdict_on(lookup, ask(inward.request, ("198.51.100.10", 5060)))) == 403
 
 
 async def test_only_a_registered_phone_is_reached_by_its_address(lookup: Lookup, bob: Peer) -> None:

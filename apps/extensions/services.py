@@ -32,6 +32,7 @@ from apps.extensions.models import (
     Extension,
     Peer,
     PeerKind,
+    TrunkSettings,
     TrustedAddress,
     TrustedTransport,
 )
@@ -211,6 +212,7 @@ def trunk_create(*, domain: Domain, name: str, actor: Actor) -> Peer:
     _refuse_taken_peer_name(domain, trunk.name, extension=None)
     _validate(trunk)
     trunk.save(force_insert=True)
+    TrunkSettings.objects.create(peer=trunk)
     record(actor, "trunk_create", trunk)
     notify_directory_changed([trunk.pk])
     return trunk

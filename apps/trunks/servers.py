@@ -24,6 +24,13 @@ def split_server(text: str) -> tuple[str, int | None] | None:
     return known, int(port) if port else None
 
 
+def show_server(host: str, port: int | None) -> str:
+    """As split_server reads it."""
+    if port is None:
+        return host
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def normal_host(text: str) -> str | None:
     """An address in its usual form, or a host name in lower case without the last dot; None for what is neither."""
     if (address := _address(text)) is not None:

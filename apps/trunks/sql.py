@@ -85,3 +85,32 @@ UPDATE extensions_resolvedname r SET
 FROM jsonb_to_recordset(%(rows)s) AS a(name text, addresses jsonb, problem text)
 WHERE r.name = a.name
 """
+
+# Of each network the names of a few SIP peers that are registered from there. Its bounds, and not <<=, for an index.
+PHONES_AT: Final = """
+SELECT n.network::text, p.name
+FROM unnest(%(networks)s::cidr[]) AS n(network)
+CROSS JOIN LATERAL (
+    SELECT DISTINCT near.peer_id FROM (
+        SELECT b.peer_id FROM registrar_binding b
+        WHERE b.received_addr >= n.network::inet
+          AND b.received_addr
+            <= set_masklen(broadcast(n.network::inet), CASE family(n.network) WHEN 4 THEN 32 ELSE 128 END)
+          AND b.expires_at > now()
+        LIMIT 100) near
+) registered
+JOIN extensions_peer p ON p.id = registered.peer_id
+ORDER BY n.network, p.name
+"""
+
+# Every trusted network of enabled trunks, a host name's addresses among them.
+TRUSTED_BY_ENABLED: Final = f"""
+SELECT t.*, p.name FROM ({TRUSTED}) AS t JOIN extensions_peer p ON p.id = t.peer_id WHERE p.enabled
+"""  # noqa: S608 - a constant
+
+REFUSED_NEAR: Final = """
+SELECT reason, host(received_addr), received_port, count, first_at, last_at
+FROM registrar_stranger
+WHERE reason = ANY(%(reasons)s) AND received_addr <<= ANY(%(networks)s::inet[]) AND last_at > now() - %(since)s
+ORDER BY last_at DESC LIMIT %(most)s
+"""

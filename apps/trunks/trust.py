@@ -38,7 +38,7 @@ class Entry:
         """Whether one packet can fit both."""
         return (
             self.network.version == other.network.version
-            and self.network.overlaps(other.network)  # type: ignore[arg-type]
+            and self.network.overlaps(other.network)
             and (None in (self.port, other.port) or self.port == other.port)
             and ("" in (self.transport, other.transport) or self.transport == other.transport)
         )

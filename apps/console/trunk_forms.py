@@ -73,7 +73,7 @@ class TrunkEditForm(ServiceForm):
     )
     transport = forms.ChoiceField(label="Over", choices=TrunkTransport.choices)
     inbound_strip = forms.IntegerField(
-        label="Signs to take off the front", min_value=0, max_value=32, help_text="A + counts as one."
+        label="Digits to take off the front", min_value=0, max_value=32, help_text="A + counts as one."
     )
     inbound_add = forms.CharField(
         label="Then put in front", max_length=33, required=False, widget=forms.TextInput(attrs=TEXT)
@@ -87,7 +87,7 @@ class TrunkEditForm(ServiceForm):
         widget=forms.TextInput(attrs=TEXT),
     )
     outbound_strip = forms.IntegerField(
-        label="Signs to take off the front", min_value=0, max_value=32, help_text="A + counts as one."
+        label="Digits to take off the front", min_value=0, max_value=32, help_text="A + counts as one."
     )
     outbound_add = forms.CharField(
         label="Then put in front", max_length=33, required=False, widget=forms.TextInput(attrs=TEXT)

@@ -60,7 +60,7 @@ class TrunkSettings(models.Model):
             models.CheckConstraint(
                 condition=Q(inbound_strip__lte=32) & Q(outbound_strip__lte=32),
                 name="trunk_strip_to_32",
-                violation_error_message="At most 32 signs can be taken off.",
+                violation_error_message="At most 32 digits can be taken off.",
             ),
             models.CheckConstraint(
                 condition=Q(inbound_add__regex=ADDED_PATTERN) & Q(outbound_add__regex=ADDED_PATTERN),

@@ -73,8 +73,8 @@ def test_a_wrong_setting_names_its_field_and_changes_nothing(
     assert not AuditEntry.objects.filter(action="trunk_settings_update").exists()
 
 
-def test_more_than_32_signs_cannot_be_taken_off(trunk: Peer, actor: Actor) -> None:
-    with pytest.raises(ValidationError, match="32 signs"):
+def test_more_than_32_digits_cannot_be_taken_off(trunk: Peer, actor: Actor) -> None:
+    with pytest.raises(ValidationError, match="32 digits"):
         trunk_settings_update(trunk=trunk, actor=actor, inbound_strip=33)
 
 

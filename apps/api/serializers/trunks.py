@@ -142,7 +142,7 @@ class TrunkChange(StrictSerializer):
     transport = serializers.ChoiceField(TrunkTransport.choices, required=False)
     call_mode = serializers.ChoiceField(TrunkCallMode.choices, required=False)
     inbound_strip = serializers.IntegerField(
-        required=False, min_value=0, max_value=32, help_text="Signs taken off the front, a + counts as one."
+        required=False, min_value=0, max_value=32, help_text="Digits taken off the front, a + counts as one."
     )
     inbound_add = serializers.CharField(
         required=False, allow_blank=True, max_length=33, help_text="Put in front of what is left."

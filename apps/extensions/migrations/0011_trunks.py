@@ -121,7 +121,7 @@ class Migration(migrations.Migration):
                 ('priority', models.PositiveSmallIntegerField(default=100, help_text='The lowest is tried first.')),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('transport__in', ['udp', 'tcp', 'tls'])), name='trunk_transport_known'), models.CheckConstraint(condition=models.Q(('call_mode__in', ['proxy', 'redirect'])), name='trunk_call_mode_known'), models.CheckConstraint(condition=models.Q(('inbound_strip__lte', 32), ('outbound_strip__lte', 32)), name='trunk_strip_to_32', violation_error_message='At most 32 signs can be taken off.'), models.CheckConstraint(condition=models.Q(('inbound_add__regex', '^(\\+?[0-9*#]{0,32})$'), ('outbound_add__regex', '^(\\+?[0-9*#]{0,32})$')), name='trunk_added_is_a_number', violation_error_message='What is put in front is digits, * or #, with or without a + first.')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('transport__in', ['udp', 'tcp', 'tls'])), name='trunk_transport_known'), models.CheckConstraint(condition=models.Q(('call_mode__in', ['proxy', 'redirect'])), name='trunk_call_mode_known'), models.CheckConstraint(condition=models.Q(('inbound_strip__lte', 32), ('outbound_strip__lte', 32)), name='trunk_strip_to_32', violation_error_message='At most 32 digits can be taken off.'), models.CheckConstraint(condition=models.Q(('inbound_add__regex', '^(\\+?[0-9*#]{0,32})$'), ('outbound_add__regex', '^(\\+?[0-9*#]{0,32})$')), name='trunk_added_is_a_number', violation_error_message='What is put in front is digits, * or #, with or without a + first.')],
             },
         ),
         migrations.CreateModel(

@@ -186,6 +186,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SERVE_AUTHENTICATION": [],
+    "ENUM_NAME_OVERRIDES": {
+        "TrunkTransport": "apps.extensions.models.TrunkTransport",
+        "TrustedTransport": "apps.extensions.models.TrustedTransport",
+    },
 }
 
 SIP_BIND = f"{bracketed(CONFIG.sip_host)}:{CONFIG.sip_port}"

@@ -15,6 +15,7 @@ from apps.api.views.peers import CredentialViewSet, PeerViewSet
 from apps.api.views.registrations import EventViewSet, RegistrationViewSet
 from apps.api.views.subscriptions import SubscriptionViewSet
 from apps.api.views.traces import TracedMessageViewSet, TraceViewSet
+from apps.api.views.trunk_parts import TrunkNumberViewSet, TrunkStatusView, TrustedHostViewSet
 from apps.api.views.trunks import IpAddressViewSet, TrunkViewSet
 
 router = SimpleRouter()
@@ -65,6 +66,27 @@ v1 = [
         IpAddressViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
         name="ip-address-detail",
     ),
+    re_path(
+        rf"{TRUNK}/hosts/?$",
+        TrustedHostViewSet.as_view({"get": "list", "post": "create"}),
+        name="trusted-host-list",
+    ),
+    re_path(
+        rf"{TRUNK}/hosts/(?P<id>{UUID_PATTERN})/?$",
+        TrustedHostViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+        name="trusted-host-detail",
+    ),
+    re_path(
+        rf"{TRUNK}/numbers/?$",
+        TrunkNumberViewSet.as_view({"get": "list", "post": "create"}),
+        name="trunk-number-list",
+    ),
+    re_path(
+        rf"{TRUNK}/numbers/(?P<id>{UUID_PATTERN})/?$",
+        TrunkNumberViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+        name="trunk-number-detail",
+    ),
+    re_path(rf"{TRUNK}/status/?$", TrunkStatusView.as_view(), name="trunk-status"),
     re_path(r"^lookup/?$", LookupView.as_view(), name="lookup"),
 ]
 

@@ -14,6 +14,7 @@ from apps.console import (
     sites,
     strangers,
     traces,
+    trunk_numbers,
     trunks,
 )
 
@@ -43,6 +44,16 @@ urlpatterns = [
     path("trunks/new/", trunks.create, name="trunk_create"),
     path("trunks/<uuid:trunk_id>/", trunks.show, name="trunk"),
     path("trunks/<uuid:trunk_id>/addresses/", trunks.address_add, name="trusted_address_add"),
+    path("trunks/<uuid:trunk_id>/edit/", trunks.edit, name="trunk_edit"),
+    path("trunks/<uuid:trunk_id>/numbers/", trunk_numbers.put, name="trunk_numbers"),
+    path(
+        "trunks/<uuid:trunk_id>/numbers/<uuid:number_id>/remove/",
+        trunk_numbers.remove,
+        name="trunk_number_remove",
+    ),
+    path(
+        "trunks/<uuid:trunk_id>/hosts/<uuid:host_id>/remove/", trunks.host_remove, name="trusted_host_remove"
+    ),
     path("trunks/<uuid:trunk_id>/delete/", trunks.delete, name="trunk_delete"),
     path(
         "trunks/<uuid:trunk_id>/addresses/<uuid:address_id>/remove/",

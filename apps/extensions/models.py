@@ -362,3 +362,15 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.target_label}"
+
+
+from apps.extensions.trunk_models import (  # noqa: E402, I001 - Django looks here
+    ResolvedName as ResolvedName,
+    TrunkCallMode as TrunkCallMode,
+    TrunkNumber as TrunkNumber,
+    TrunkSettings as TrunkSettings,
+    TrunkSighting as TrunkSighting,
+    TrunkTransport as TrunkTransport,
+    TrunkVersion as TrunkVersion,
+    TrustedHost as TrustedHost,
+)

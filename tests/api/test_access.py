@@ -14,6 +14,7 @@ from apps.accounts.models import ApiToken, Role, User
 from apps.extensions.models import BlockedSource, Credential, Extension, Peer
 from apps.extensions.services import source_block, trusted_address_add
 from apps.registrar.models import Binding
+from apps.trunks.services import trunk_numbers_put, trusted_host_add
 from tests.api.conftest import Register, client_of
 
 SCHEMA: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
@@ -28,6 +29,8 @@ BODIES: dict[str, dict[str, object]] = {
     "/api/v1/trunks/": {"name": "second"},
     "/api/v1/trunks/{trunk}/": {"enabled": False},
     "/api/v1/trunks/{trunk}/ip_addresses/": {"ip_address": "203.0.113.8"},
+    "/api/v1/trunks/{trunk}/hosts/": {"name": "sip.carrier.example"},
+    "/api/v1/trunks/{trunk}/numbers/": {"number": "+4930555", "extension": "1001"},
     "/api/v1/blocked-sources/": {"ip_address": "203.0.113.9"},
 }
 OPERATIONS = [
@@ -44,12 +47,16 @@ SUCCESS = {"get": 200, "post": 201, "patch": 200, "delete": 204}
 def ids(peer: Peer, trunk: Peer, register: Register, actor: Any) -> dict[str, str]:
     """What stands in a path, by the path's words."""
     address = trusted_address_add(trunk=trunk, network="203.0.113.7", actor=actor)
+    host = trusted_host_add(trunk=trunk, name="a.carrier.example", actor=actor)
+    [number] = trunk_numbers_put(trunk=trunk, numbers=[("+4930777", "1001")], actor=actor)
     return {
         "{domain}": peer.domain.name,
         "{extension}": str(peer.extension_id),
         "{peer}": str(peer.pk),
         "{trunk}": str(trunk.pk),
         "ip_addresses/{id}": f"ip_addresses/{address.pk}",
+        "hosts/{id}": f"hosts/{host.pk}",
+        "numbers/{id}": f"numbers/{number.pk}",
         "blocked-sources/{id}": f"blocked-sources/{source_block(network='198.51.100.7', actor=actor).pk}",
         "registrations/{id}": f"registrations/{register(peer).binding_id}",
     }
@@ -120,7 +127,7 @@ def _facts() -> Iterator[object]:
 
 
 def test_the_table_has_every_operation() -> None:
-    assert len(OPERATIONS) == 40
+    assert len(OPERATIONS) == 49
     assert {path for path, method in WRITES if method != "delete"} == set(BODIES)
 
 

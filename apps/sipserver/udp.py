@@ -52,6 +52,10 @@ class UdpPort:
             self._reading = False
             asyncio.get_running_loop().remove_reader(self._sock)
 
+    async def close(self) -> None:
+        """The socket is its owner's."""
+        self.pause()
+
     def send_from(self, data: bytes, destination: Origin) -> None:
         """Send from the address that the destination was heard at. Raises OSError, OverflowError or ValueError."""
         local = destination.local

@@ -59,6 +59,27 @@ def worker_children(
     ]
 
 
+def call_process(
+    udp: socket.socket,
+    listening: socket.socket,
+    alive_fd: int,
+    environ: Mapping[str, str],
+    options: list[str],
+) -> Child:
+    """The one process that workers hand calls to, at `listening`; `options` of sipcalls."""
+    fds = (udp.fileno(), listening.fileno(), alive_fd)
+    names = ("--fd", "--calls-fd", "--alive-fd")
+    numbers = [text for name, fd in zip(names, fds, strict=True) for text in (name, str(fd))]
+    return Child(
+        "sipcalls",
+        [sys.executable, "-m", "django", "sipcalls", *numbers, *options],
+        {**environ, "PYTHONPATH": _python_path()},
+        pass_fds=fds,
+        parent_death_signal=signal.SIGTERM,
+        held_back=frozenset({signal.SIGHUP}),
+    )
+
+
 def _python_path() -> str:
     # The worker finds what this process found, whatever the directory either was started from.
     return os.pathsep.join(os.path.abspath(entry) for entry in sys.path)  # noqa: PTH100 - may not exist

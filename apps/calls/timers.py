@@ -1,6 +1,6 @@
 """What has to happen later, in its order. Pure: the time is told.
 
-Each thing has one time at which it wants to be woken, and may change it as it likes. Must not know what it is woken for.
+Each thing has one time at which it wants to be woken, and may change it as it likes. Must not know what for.
 """
 
 from __future__ import annotations
@@ -21,11 +21,12 @@ NEVER: Final = float("inf")
 class Timed:
     """Something that is woken. due: when next, NEVER for not at all."""
 
-    __slots__ = ("_queued", "due")
+    __slots__ = ("due", "place", "queued")
 
     def __init__(self) -> None:
         self.due = NEVER
-        self._queued = NEVER
+        self.queued = NEVER
+        self.place = 0
 
     def wake(self, now: float) -> None:
         """It is due. Leaves `due` later than now."""
@@ -33,30 +34,35 @@ class Timed:
 
 
 class Timers:
-    """A thing that was put off stays in its old place and is put where it belongs when that comes: calls put off what
-    they wait for with nearly every message."""
+    """A thing that was put off stays in its old place and goes where it belongs when that comes: calls put off what
+    they wait for with nearly every message. What waits for nothing any more is let go at once."""
 
-    __slots__ = ("_count", "_queue")
+    __slots__ = ("_count", "_places", "_queue")
 
     def __init__(self) -> None:
-        self._queue: list[tuple[float, int, Timed]] = []
+        self._queue: list[tuple[float, int]] = []
+        self._places: dict[int, Timed] = {}
         self._count = 0
 
     def set(self, timed: Timed, due: float) -> None:
         timed.due = due
-        if due < timed._queued:
+        if due < timed.queued:
+            self._leave(timed)
             self._put(timed)
+        elif due == NEVER:
+            self._leave(timed)
 
     def run(self, now: float) -> None:
         """Wake everything that is due by now."""
         while self._queue and self._queue[0][0] <= now:
-            at, _, timed = heapq.heappop(self._queue)
-            if at != timed._queued:
-                continue  # it was moved forward, and has been woken since
-            timed._queued = NEVER
+            _, place = heapq.heappop(self._queue)
+            timed = self._places.get(place)
+            if timed is None:
+                continue
+            self._leave(timed)
             if timed.due <= now:
                 timed.wake(now)
-            if timed.due < timed._queued:
+            if timed.due < timed.queued:
                 self._put(timed)
 
     def next(self) -> float | None:
@@ -64,9 +70,14 @@ class Timers:
         return self._queue[0][0] if self._queue else None
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self._places)
 
     def _put(self, timed: Timed) -> None:
-        timed._queued = timed.due
         self._count += 1
-        heapq.heappush(self._queue, (timed.due, self._count, timed))
+        timed.queued, timed.place = timed.due, self._count
+        self._places[timed.place] = timed
+        heapq.heappush(self._queue, (timed.due, timed.place))
+
+    def _leave(self, timed: Timed) -> None:
+        self._places.pop(timed.place, None)
+        timed.queued = NEVER

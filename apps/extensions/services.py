@@ -69,6 +69,7 @@ DOMAIN_FIELDS: Final = frozenset(
         "any_contact",
         "edge_proxies",
         "service_routes",
+        "call_mode",
     }
 )
 

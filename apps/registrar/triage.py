@@ -37,7 +37,8 @@ def triage(
     """What needs no look-up is answered; a REGISTER or SUBSCRIBE for a domain of ours gives that domain (§8.2, §10.3
     steps 1-2).
 
-    Calls do not come here where they are handed over (handover.py). In the order of §8.2: method, Request-URI, Require, body. Max-Forwards, Proxy-Require, Route and Record-Route are a
+    Where calls are handed over they do not come here (handover.py).
+    In the order of §8.2: method, Request-URI, Require, body. Max-Forwards, Proxy-Require, Route and Record-Route are a
     proxy's business and are not looked at.
     """
     if request.method == "CANCEL":

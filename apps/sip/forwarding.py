@@ -26,8 +26,8 @@ _MAX_FORWARDS: Final = 70
 class Carried:
     """A request but for what each hop puts on top of it.
 
-    lines: its header lines, each ended, the caller's Via with what its packet proved, without Routes. identifying: From,
-    To and Call-ID as they came, for the CANCEL and ACK of §9.1 and §17.1.1.3. cseq: the number.
+    lines: its header lines, each ended, the caller's Via with what its packet proved, without Routes. identifying: for
+    the CANCEL and ACK of §9.1 and §17.1.1.3.
     """
 
     method: bytes
@@ -145,5 +145,7 @@ def _without_identity(lines: bytes) -> bytes:
     if b"-identity" not in lines.lower():
         return lines
     # The first line of a head is taken for its start line: give it one.
-    kept = [raw for name, raw in split_lines(b"\r\n" + lines.removesuffix(b"\r\n")) if name not in _IDENTITIES]
+    kept = [
+        raw for name, raw in split_lines(b"\r\n" + lines.removesuffix(b"\r\n")) if name not in _IDENTITIES
+    ]
     return b"\r\n".join(kept[1:]) + b"\r\n"

@@ -46,6 +46,7 @@ REASON_PHRASES: Final[dict[int, str]] = {
     489: "Bad Event",
     500: "Server Internal Error",
     501: "Not Implemented",
+    502: "Bad Gateway",
     503: "Service Unavailable",
     505: "Version Not Supported",
 }
@@ -100,7 +101,10 @@ def another_response(
 
     An empty reason takes the RFC's. Raises ValueError, a fault of ours: a line break in reason or headers.
     """
-    lines = [f"SIP/2.0 {status} {reason or REASON_PHRASES[status]}", *(f"{name}: {text}" for name, text in headers)]
+    lines = [
+        f"SIP/2.0 {status} {reason or REASON_PHRASES[status]}",
+        *(f"{name}: {text}" for name, text in headers),
+    ]
     if any("\r" in line or "\n" in line or "\0" in line for line in lines):
         raise ValueError("a line break or NUL inside an answer's header")
     echo = answer[answer.index(b"\r\n") : -len(_NO_BODY)]

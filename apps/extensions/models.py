@@ -362,3 +362,15 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.target_label}"
+
+
+from apps.extensions.trunk_models import (  # noqa: E402, F401 - Django looks here
+    ResolvedName,
+    TrunkCallMode,
+    TrunkNumber,
+    TrunkSettings,
+    TrunkSighting,
+    TrunkTransport,
+    TrunkVersion,
+    TrustedHost,
+)

@@ -37,8 +37,8 @@ from apps.registrar.trace.recorder import Recorder
 from apps.registrar.triage import ALLOW, ALLOW_WITH_CALLS
 from apps.registrar.worker import WEB_SOCKETS, WorkerTasks
 from apps.sip.uri import format_host
+from apps.sipserver.addresses import WILDCARDS
 from apps.sipserver.events import Datagram, SipScope
-from apps.sipserver.udp import WILDCARDS
 
 logger = logging.getLogger(__name__)
 

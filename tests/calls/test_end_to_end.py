@@ -15,7 +15,7 @@ from asgiref.sync import sync_to_async
 from apps.extensions.audit import Actor
 from apps.extensions.models import Domain
 from apps.extensions.services import extension_create
-from tests.calls.talking import Softphone
+from tests.calls.talking import Call, Dialog, Incoming, Softphone
 from tests.registrar.server import Address, sip_server, worker_pids
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -127,22 +127,30 @@ async def first_of_three_wins(caller: Softphone, *devices: Softphone) -> None:
     await asyncio.gather(caller.hang_up(ours, 3), devices[0].hung_up(theirs))
 
 
+async def talking(calls: list[Call], ringing: list[Incoming]) -> list[tuple[Dialog, Dialog]]:
+    """Both sides of each, once they are answered."""
+    by_call_id = {incoming.request.call_id: incoming for incoming in ringing}
+
+    async def both(call: Call) -> tuple[Dialog, Dialog]:
+        incoming = by_call_id[call.dialog.call_id]
+        theirs, ours = await asyncio.gather(incoming.answer(), call.answered())
+        return ours, theirs
+
+    return list(await asyncio.gather(*map(both, calls)))
+
+
 async def workers_may_die_during_calls(
     server: subprocess.Popen[bytes], caller: Softphone, called: Softphone
 ) -> None:
     calls = [await caller.call(called.number) for _ in range(CALLS)]
     ringing = [await called.ring() for _ in calls]
-    half = len(calls) // 2
-    talking = await asyncio.gather(*(one.answer() for one in ringing[:half]))
-    by_call_id = {call.dialog.call_id: call for call in calls}
+    dialogs = await talking(calls[: CALLS // 2], ringing)
 
     os.kill(processes(server)["sipworker"][0], signal.SIGKILL)
 
-    talking += await asyncio.gather(*(one.answer() for one in ringing[half:]))
-    theirs = {dialog.call_id: dialog for dialog in talking}
-    ours = await asyncio.gather(*(call.answered() for call in by_call_id.values()))
+    dialogs += await talking(calls[CALLS // 2 :], ringing)
     await asyncio.gather(
-        *(caller.hang_up(dialog, 3) for dialog in ours), *map(called.hung_up, theirs.values())
+        *(caller.hang_up(ours, 3) for ours, _ in dialogs), *(called.hung_up(theirs) for _, theirs in dialogs)
     )
 
 
@@ -150,8 +158,8 @@ async def the_call_process_may_die_during_calls(
     server: subprocess.Popen[bytes], caller: Softphone, called: Softphone
 ) -> None:
     calls = [await caller.call(called.number) for _ in range(2)]
-    theirs = {dialog.call_id: dialog for dialog in [await (await called.ring()).answer() for _ in calls]}
-    first, second = [await call.answered() for call in calls]
+    dialogs = await talking(calls, [await called.ring() for _ in calls])
+    (first, at_first), (second, at_second) = dialogs
 
     (pid,) = processes(server)["sipcalls"]
     began_s = time.monotonic()
@@ -160,7 +168,7 @@ async def the_call_process_may_die_during_calls(
     call = await caller.call(called.number)
     incoming = await called.ring()
     print(f"a new call rings {time.monotonic() - began_s:.2f} s after the call process was killed")
-    await asyncio.gather(caller.hang_up(first, 3), called.hung_up(theirs[first.call_id]))
-    await asyncio.gather(called.hang_up(theirs[second.call_id], 1), caller.hung_up(second))
+    await asyncio.gather(caller.hang_up(first, 3), called.hung_up(at_first))
+    await asyncio.gather(called.hang_up(at_second, 1), caller.hung_up(second))
     their_side, our_side = await asyncio.gather(incoming.answer(), call.answered())
     await asyncio.gather(caller.hang_up(our_side, 3), called.hung_up(their_side))

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import logging
 import os
 import resource
 import signal
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -69,9 +71,29 @@ def run_call_process(
     application: Application, sock: socket.socket, listening: socket.socket, alive_fd: int | None = None
 ) -> int:
     """As run_worker, for the process that workers hand calls to: they connect to `listening`, a Unix socket, and UDP
-    leaves by `sock`."""
-    with sock, listening:
+    leaves by `sock`. Of several on that socket one serves; the others wait, all loaded, until it is gone."""
+    with sock, listening, Path(f"{listening.getsockname()}.lock").open("ab") as turn:
+        _wait_for_turn(turn.fileno(), alive_fd)
         return asyncio.run(_serve(lambda: CallServer(application, sock, listening), alive_fd, lambda: None))
+
+
+def _wait_for_turn(lock_fd: int, alive_fd: int | None) -> None:
+    """The system gives the lock back however its holder ends. SIGTERM, and the end of the parent, end the wait and this
+    process."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    waiting = True
+
+    def watch(fd: int) -> None:
+        while os.read(fd, 1):
+            pass
+        if waiting:
+            os._exit(0)
+
+    if alive_fd is not None:
+        threading.Thread(target=watch, args=(alive_fd,), daemon=True).start()
+    fcntl.flock(lock_fd, fcntl.LOCK_EX)
+    waiting = False
 
 
 async def _serve(

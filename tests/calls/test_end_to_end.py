@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import signal
 import socket
 import subprocess
@@ -12,11 +11,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 from asgiref.sync import sync_to_async
 
+from apps.calls.models import CallProcess
 from apps.extensions.audit import Actor
 from apps.extensions.models import Domain
 from apps.extensions.services import extension_create
 from tests.calls.talking import Call, Dialog, Incoming, Softphone
-from tests.registrar.server import Address, sip_server, worker_pids
+from tests.registrar.server import Address, sip_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,16 +58,11 @@ async def connect(address: Address, domain: Domain) -> AsyncIterator[Connect]:
         await phone.closed()
 
 
-def processes(server: subprocess.Popen[bytes]) -> dict[str, list[int]]:
-    """The pids of the workers and of the call process."""
-    found: dict[str, list[int]] = {"sipworker": [], "sipcalls": []}
-    for pid in worker_pids(server):
-        line = subprocess.run(
-            ["ps", "-o", "args=", "-p", str(pid)], capture_output=True, text=True, check=False
-        )
-        if name := re.search(r"sipworker|sipcalls", line.stdout):
-            found[name[0]].append(pid)
-    return found
+def sip_workers(server: subprocess.Popen[bytes]) -> list[int]:
+    found = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--ppid", str(server.pid)], capture_output=True, text=True, check=False
+    )
+    return [int(line.split()[0]) for line in found.stdout.splitlines() if "sipworker" in line]
 
 
 async def test_calls_through_the_server_end_as_they_should(address: Address, connect: Connect) -> None:
@@ -83,7 +78,7 @@ async def test_calls_through_the_server_end_as_they_should(address: Address, con
         await answered_and_hung_up_by_either(over_tcp, bob)
         await answered_and_hung_up_by_either(bob, over_tcp)
         await workers_may_die_during_calls(server, ann, bob)
-        await the_call_process_may_die_during_calls(server, ann, bob)
+        await the_call_process_may_die_during_calls(ann, bob)
 
 
 async def answered_and_hung_up_by_either(caller: Softphone, called: Softphone) -> None:
@@ -146,7 +141,7 @@ async def workers_may_die_during_calls(
     ringing = [await called.ring() for _ in calls]
     dialogs = await talking(calls[: CALLS // 2], ringing)
 
-    os.kill(processes(server)["sipworker"][0], signal.SIGKILL)
+    os.kill(sip_workers(server)[0], signal.SIGKILL)
 
     dialogs += await talking(calls[CALLS // 2 :], ringing)
     await asyncio.gather(
@@ -154,16 +149,14 @@ async def workers_may_die_during_calls(
     )
 
 
-async def the_call_process_may_die_during_calls(
-    server: subprocess.Popen[bytes], caller: Softphone, called: Softphone
-) -> None:
+async def the_call_process_may_die_during_calls(caller: Softphone, called: Softphone) -> None:
     calls = [await caller.call(called.number) for _ in range(2)]
     dialogs = await talking(calls, [await called.ring() for _ in calls])
     (first, at_first), (second, at_second) = dialogs
 
-    (pid,) = processes(server)["sipcalls"]
+    pid = await CallProcess.objects.values_list("id", flat=True).aget()
     began_s = time.monotonic()
-    os.kill(pid, signal.SIGKILL)
+    os.kill(int(pid.split(":")[1]), signal.SIGKILL)
 
     call = await caller.call(called.number)
     incoming = await called.ring()

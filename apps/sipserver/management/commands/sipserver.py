@@ -22,7 +22,7 @@ from apps.sipserver.sockets import open_listening_socket, open_sip_sockets
 from apps.sipserver.supervisor import Child, ChildEvent, Supervisor
 from apps.sipserver.tls import Certificate, CertificateError, server_context
 from apps.sipserver.unix_sockets import calls_socket_path, open_unix_socket
-from apps.sipserver.workers import STOP_WITHIN_S, Sockets, call_process, worker_children
+from apps.sipserver.workers import STOP_WITHIN_S, Sockets, call_processes, worker_children
 
 WRONG_USE = 2
 
@@ -65,7 +65,7 @@ class Command(BaseCommand):
         try:
             if calls is not None:
                 # They are stopped from the last to the first: who hands over goes before who takes.
-                children.append(call_process(sockets.udp, calls, alive_fd, os.environ, application))
+                children += call_processes(sockets.udp, calls, alive_fd, os.environ, application)
                 further = [*further, "--calls", calls.getsockname()]
             further = [*further, *application]
             children += worker_children(sockets, options["workers"], alive_fd, os.environ, further)
@@ -137,6 +137,7 @@ def _calls_socket(udp: socket.socket) -> Iterator[socket.socket]:
             yield listening
         finally:
             path.unlink(missing_ok=True)
+            Path(f"{path}.lock").unlink(missing_ok=True)
 
 
 def _address(option: str, text: str) -> Address:

@@ -17,8 +17,10 @@ from apps.extensions.ha1s import Ha1Keys
 from apps.extensions.models import Domain, Extension, Peer
 from apps.extensions.services import credential_rotate, domain_update, peer_create, source_block
 from apps.registrar.store import Store
+from apps.sipserver.events import Origin
 from tests.calls.asking import CARRIER, TRUNK, CallingPhone, FewTrunks, ask, request
-from tests.registrar.conftest import NONCE_KEY, PASSWORD, url_of_test_database
+from tests.registrar.conftest import NONCE_KEY, PASSWORD, Registrar, url_of_test_database
+from tests.registrar.phone import Phone
 from tests.routing.conftest import PASSWORD as OTHER_PASSWORD
 from tests.routing.conftest import bind, extension_of, new_device
 
@@ -103,6 +105,18 @@ async def test_a_phone_calls_an_extension_after_one_challenge(lookup: Lookup, bo
     assert rung(verdict) == ["sip:bob@10.0.0.5", "sip:desk@10.0.0.6"]
     assert isinstance(verdict, Forward)
     assert verdict.groups[0][0].identity == '"Ann Lee" <sip:1001@example.com>'
+
+
+async def test_a_phone_that_has_just_registered_is_rung_where_its_register_came_from(
+    lookup: Lookup, bob: Peer
+) -> None:
+    phone, from_here = Phone("1001", PASSWORD), ("198.51.100.77", 40002)
+    phone.source = from_here
+    assert (await Registrar(lookup.store).register(phone, ["<sip:1001@192.168.1.5>;q=0.7"])).status == 200
+    verdict = await called(lookup, CallingPhone("1001", PASSWORD), "sip:1001@example.com")
+    assert isinstance(verdict, Forward)
+    ((hop,),) = verdict.groups
+    assert (hop.request_uri, hop.destination) == ("sip:1001@192.168.1.5", Origin(*from_here))
 
 
 async def test_a_batch_costs_two_statements_however_many_ask(

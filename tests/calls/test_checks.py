@@ -91,7 +91,7 @@ def test_p07_answers_of_the_checks_keep_no_state() -> None:
     assert scene.proxy.transactions == 0
 
 
-def test_p12_the_question_comes_once_and_100_at_once() -> None:
+def test_p13_the_question_comes_once_and_100_at_once() -> None:
     scene = Scene()
     data = ALICE.invite()
     assert methods(scene.say(data, ALICE.way)) == ["100"]
@@ -99,7 +99,7 @@ def test_p12_the_question_comes_once_and_100_at_once() -> None:
     assert len(scene.asks) == 1
 
 
-def test_p12_a_hundred_has_no_tag_and_nothing_but_invite_gets_one() -> None:
+def test_p13_a_hundred_has_no_tag_and_nothing_but_invite_gets_one() -> None:
     scene = Scene()
     (trying,) = scene.say(ALICE.invite(), ALICE.way)
     assert trying.one("To") == "<sip:1002@pbx.example>"
@@ -107,7 +107,7 @@ def test_p12_a_hundred_has_no_tag_and_nothing_but_invite_gets_one() -> None:
     assert len(scene.asks) == 2
 
 
-def test_p12_a_question_nobody_answers_is_500_in_the_end() -> None:
+def test_p13_a_question_nobody_answers_is_500_in_the_end() -> None:
     scene = Scene()
     scene.say(ALICE.invite(), ALICE.way)
     assert methods(scene.wait(33))[0] == "500"

@@ -11,6 +11,7 @@ from apps.sip.message import Request, parse_request
 from apps.sip.reply import parse_reply
 from apps.sipserver.events import Origin
 from tests.calls.scene import Phone, Scene, Way, hop
+from tests.torture.table import MESSAGES
 
 ALICE = Phone("1001")
 BROWSER = Phone("1001", Origin("198.51.100.7", 50000, "WSS", "w:7"), "x.invalid")
@@ -159,3 +160,12 @@ def test_p78_any_bytes_raise_nothing(data: bytes, start: bytes) -> None:
     scene = Scene()
     scene.proxy.receive(start + data, ALICE.way, 0)
     scene.proxy.receive(start + data, BROWSER.way, 0)
+
+
+def test_p78_the_torture_messages_raise_nothing() -> None:
+    for data in [path.read_bytes() for path in sorted(MESSAGES.glob("*.dat"))]:
+        scene = Wild()
+        scene._effects(scene.proxy.receive(data, ALICE.way, 0), [], random.Random(1))
+        scene._effects(scene.proxy.receive(data, BROWSER.way, 0), [], random.Random(2))
+        scene.wait(300)
+        assert _left(scene) == (0, 0, 0, 0)

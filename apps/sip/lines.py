@@ -5,7 +5,6 @@ Must not know what a header means. Never raises on what the network sent.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 Line = tuple[bytes, bytes]
@@ -45,7 +44,6 @@ _USUAL: Final = {
         b"",
     ),
 }
-_FOLD: Final = re.compile(rb"[ \t]*+\r\n[ \t]++")
 
 
 def split_lines(head: bytes) -> list[Line]:
@@ -67,7 +65,7 @@ def line_value(line: bytes) -> str:
     """What stands after the colon, unfolded; bytes that are no text replaced."""
     value = line.partition(b":")[2]
     if b"\r\n" in value:
-        value = _FOLD.sub(b" ", value)
+        value = b" ".join([piece.strip(b" \t") for piece in value.split(b"\r\n")])
     return value.strip(b" \t").decode(errors="replace")
 
 
@@ -80,10 +78,10 @@ def first(lines: list[Line], name: bytes) -> bytes | None:
 
 
 def _with_folds(lines: list[bytes]) -> list[bytes]:
-    whole = lines[:1]
+    whole = [[lines[0]]]
     for line in lines[1:]:
         if line[:1] in (b" ", b"\t"):
-            whole[-1] += b"\r\n" + line
+            whole[-1].append(line)
         else:
-            whole.append(line)
-    return whole
+            whole.append([line])
+    return [b"\r\n".join(pieces) for pieces in whole]

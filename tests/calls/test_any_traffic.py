@@ -11,6 +11,7 @@ from apps.sip.message import Request, parse_request
 from apps.sip.reply import parse_reply
 from apps.sipserver.events import Origin
 from tests.calls.scene import Phone, Scene, Way, hop
+from tests.torture.table import MESSAGES
 
 ALICE = Phone("1001")
 BROWSER = Phone("1001", Origin("198.51.100.7", 50000, "WSS", "w:7"), "x.invalid")
@@ -140,7 +141,7 @@ def _left(scene: Scene) -> tuple[int, ...]:
 
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=120, deadline=None)
-def test_p99_any_traffic_raises_nothing_and_is_forgotten(seed: int) -> None:
+def test_p78_any_traffic_raises_nothing_and_is_forgotten(seed: int) -> None:
     scene = Wild()
     scene.play(random.Random(seed), 40)
     for _ in range(60):
@@ -155,7 +156,16 @@ def test_p99_any_traffic_raises_nothing_and_is_forgotten(seed: int) -> None:
     start=st.sampled_from([b"", b"SIP/2.0 200 OK\r\n", b"INVITE sip:a@b SIP/2.0\r\n"]),
 )
 @settings(max_examples=200, deadline=None)
-def test_p99_any_bytes_raise_nothing(data: bytes, start: bytes) -> None:
+def test_p78_any_bytes_raise_nothing(data: bytes, start: bytes) -> None:
     scene = Scene()
     scene.proxy.receive(start + data, ALICE.way, 0)
     scene.proxy.receive(start + data, BROWSER.way, 0)
+
+
+def test_p78_the_torture_messages_raise_nothing() -> None:
+    for data in [path.read_bytes() for path in sorted(MESSAGES.glob("*.dat"))]:
+        scene = Wild()
+        scene._effects(scene.proxy.receive(data, ALICE.way, 0), [], random.Random(1))
+        scene._effects(scene.proxy.receive(data, BROWSER.way, 0), [], random.Random(2))
+        scene.wait(300)
+        assert _left(scene) == (0, 0, 0, 0)

@@ -18,7 +18,7 @@ def ringing(scene: Scene, *phones: Phone) -> list[Heard]:
     return scene.place(ALICE, *[hop(phone) for phone in phones], data=ALICE.invite(via=VIA))
 
 
-def test_p60_cancel_is_200_and_reaches_who_was_heard() -> None:
+def test_p50_cancel_is_200_and_reaches_who_was_heard() -> None:
     scene = Scene()
     rings, silent = ringing(scene, BOB, CAROL)
     scene.say(rings.answer(180), BOB.way)
@@ -29,7 +29,7 @@ def test_p60_cancel_is_200_and_reaches_who_was_heard() -> None:
     assert (to_carol.method, to_carol.way) == ("CANCEL", CAROL.way)
 
 
-def test_p60_our_cancel_says_of_the_invite_what_it_must() -> None:
+def test_p50_our_cancel_says_of_the_invite_what_it_must() -> None:
     scene = Scene()
     path = ("<sip:edge.example;lr>",)
     (invite,) = scene.place(ALICE, hop(BOB, path), data=ALICE.invite(via=VIA))
@@ -43,7 +43,7 @@ def test_p60_our_cancel_says_of_the_invite_what_it_must() -> None:
     assert sent.one("CSeq") == "1 CANCEL"
 
 
-def test_p61_the_invite_ends_as_487_when_the_hops_have() -> None:
+def test_p51_the_invite_ends_as_487_when_the_hops_have() -> None:
     scene = Scene()
     rings, also = ringing(scene, BOB, CAROL)
     scene.say(rings.answer(180), BOB.way)
@@ -54,7 +54,7 @@ def test_p61_the_invite_ends_as_487_when_the_hops_have() -> None:
     assert (ack.method, back.method, back.way) == ("ACK", "487", ALICE.way)
 
 
-def test_p61_no_further_hop_is_tried() -> None:
+def test_p51_no_further_hop_is_tried() -> None:
     scene = Scene()
     verdict = Forward(((hop(BOB),), (hop(CAROL),)))
     (invite,) = scene.place(ALICE, verdict=verdict, data=ALICE.invite(via=VIA))
@@ -63,14 +63,14 @@ def test_p61_no_further_hop_is_tried() -> None:
     assert methods(scene.say(invite.answer(487), BOB.way)) == ["ACK", "487"]
 
 
-def test_p61_the_tags_of_the_200_and_the_487_are_one() -> None:
+def test_p51_the_tags_of_the_200_and_the_487_are_one() -> None:
     scene = Scene()
     scene.say(ALICE.invite(via=VIA), ALICE.way)
     ok, terminated = scene.say(cancel(), ALICE.way)
     assert ok.one("To") == terminated.one("To")
 
 
-def test_p62_cancel_without_its_transaction_is_481() -> None:
+def test_p52_cancel_without_its_transaction_is_481() -> None:
     scene = Scene()
     assert methods(scene.say(cancel(), ALICE.way)) == ["481"]
     ringing(scene, BOB)
@@ -78,14 +78,14 @@ def test_p62_cancel_without_its_transaction_is_481() -> None:
     assert methods(scene.say(cancel(), elsewhere)) == ["481"], "of another host"
 
 
-def test_p63_cancelled_before_anybody_knew_where_to() -> None:
+def test_p53_cancelled_before_anybody_knew_where_to() -> None:
     scene = Scene()
     scene.say(ALICE.invite(via=VIA), ALICE.way)
     assert methods(scene.say(cancel(), ALICE.way)) == ["200", "487"]
     assert scene.decide(Forward(((hop(BOB),),))) == []
 
 
-def test_p64_the_callers_reason_goes_along() -> None:
+def test_p54_the_callers_reason_goes_along() -> None:
     scene = Scene()
     (invite,) = ringing(scene, BOB)
     scene.say(invite.answer(180), BOB.way)
@@ -94,7 +94,7 @@ def test_p64_the_callers_reason_goes_along() -> None:
     assert [f"Reason: {value}" for value in sent.all("Reason")] == list(reasons)
 
 
-def test_p65_a_2xx_that_crosses_the_cancel_goes_back() -> None:
+def test_p55_a_2xx_that_crosses_the_cancel_goes_back() -> None:
     scene = Scene()
     (invite,) = ringing(scene, BOB)
     scene.say(invite.answer(180), BOB.way)
@@ -102,14 +102,14 @@ def test_p65_a_2xx_that_crosses_the_cancel_goes_back() -> None:
     assert methods(scene.say(invite.answer(200), BOB.way)) == ["200"]
 
 
-def test_p65_cancel_after_the_answer_changes_nothing() -> None:
+def test_p55_cancel_after_the_answer_changes_nothing() -> None:
     scene = Scene()
     (invite,) = ringing(scene, BOB)
     scene.say(invite.answer(200), BOB.way)
     assert methods(scene.say(cancel(), ALICE.way)) == ["200"]
 
 
-def test_p60_a_repeated_cancel_is_200_again_and_sends_nothing_more() -> None:
+def test_p50_a_repeated_cancel_is_200_again_and_sends_nothing_more() -> None:
     scene = Scene()
     (invite,) = ringing(scene, BOB)
     scene.say(invite.answer(180), BOB.way)
@@ -117,7 +117,7 @@ def test_p60_a_repeated_cancel_is_200_again_and_sends_nothing_more() -> None:
     assert methods(scene.say(cancel(), ALICE.way)) == ["200"]
 
 
-def test_p75_our_cancel_is_repeated_until_its_200() -> None:
+def test_p62_our_cancel_is_repeated_until_its_200() -> None:
     scene = Scene()
     (invite,) = ringing(scene, BOB)
     scene.say(invite.answer(180), BOB.way)
@@ -127,7 +127,7 @@ def test_p75_our_cancel_is_repeated_until_its_200() -> None:
     assert scene.wait(20) == []
 
 
-def test_p61_a_hop_that_never_ends_is_given_up() -> None:
+def test_p51_a_hop_that_never_ends_is_given_up() -> None:
     scene = Scene()
     (invite,) = ringing(scene, BOB)
     scene.say(invite.answer(180), BOB.way)
@@ -137,7 +137,7 @@ def test_p61_a_hop_that_never_ends_is_given_up() -> None:
     assert back.method == "487"
 
 
-def test_p53_timer_c_ends_what_rings_for_ever() -> None:
+def test_p45_timer_c_ends_what_rings_for_ever() -> None:
     scene = Scene()
     verdict = Forward(((hop(BOB),),), ring_s=10_000)
     (invite,) = scene.place(ALICE, verdict=verdict)
@@ -147,7 +147,7 @@ def test_p53_timer_c_ends_what_rings_for_ever() -> None:
     assert methods(scene.say(invite.answer(487), BOB.way)) == ["ACK", "408"]
 
 
-def test_p53_a_provisional_sets_timer_c_anew_and_a_hundred_does_not() -> None:
+def test_p45_a_provisional_sets_timer_c_anew_and_a_hundred_does_not() -> None:
     for status, cancelled in ((183, []), (100, ["CANCEL"])):
         scene = Scene()
         (invite,) = scene.place(ALICE, verdict=Forward(((hop(BOB),),), ring_s=10_000))
@@ -157,7 +157,7 @@ def test_p53_a_provisional_sets_timer_c_anew_and_a_hundred_does_not() -> None:
         assert methods(scene.wait(81.2)) == cancelled
 
 
-def test_p66_a_caller_whose_connection_is_gone_has_hung_up() -> None:
+def test_p56_a_caller_whose_connection_is_gone_has_hung_up() -> None:
     scene = Scene()
     browser = Phone("1001", Origin("198.51.100.7", 50000, "WSS", "w:7"), "x.invalid")
     (invite,) = scene.place(browser, hop(BOB))

@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.calls.values import Forward
+from apps.calls.values import Forward, Refuse
 from apps.sipserver.events import Origin
 from tests.calls.scene import Phone, Scene, hop, methods
 
@@ -91,7 +91,7 @@ def test_p07_answers_of_the_checks_keep_no_state() -> None:
     assert scene.proxy.transactions == 0
 
 
-def test_p12_the_question_comes_once_and_100_at_once() -> None:
+def test_p13_the_question_comes_once_and_100_at_once() -> None:
     scene = Scene()
     data = ALICE.invite()
     assert methods(scene.say(data, ALICE.way)) == ["100"]
@@ -99,7 +99,7 @@ def test_p12_the_question_comes_once_and_100_at_once() -> None:
     assert len(scene.asks) == 1
 
 
-def test_p12_a_hundred_has_no_tag_and_nothing_but_invite_gets_one() -> None:
+def test_p13_a_hundred_has_no_tag_and_nothing_but_invite_gets_one() -> None:
     scene = Scene()
     (trying,) = scene.say(ALICE.invite(), ALICE.way)
     assert trying.one("To") == "<sip:1002@pbx.example>"
@@ -107,8 +107,22 @@ def test_p12_a_hundred_has_no_tag_and_nothing_but_invite_gets_one() -> None:
     assert len(scene.asks) == 2
 
 
-def test_p12_a_question_nobody_answers_is_500_in_the_end() -> None:
+def test_p13_a_question_nobody_answers_is_500_in_the_end() -> None:
     scene = Scene()
     scene.say(ALICE.invite(), ALICE.way)
     assert methods(scene.wait(33))[0] == "500"
     assert scene.decide(Forward(((hop(BOB),),))) == []
+
+
+def test_p13_a_refusal_says_the_reason_it_is_given_or_the_usual_one() -> None:
+    scene = Scene()
+    for cseq, (refuse, start) in enumerate(
+        (
+            (Refuse(403, "Not today"), "SIP/2.0 403 Not today"),
+            (Refuse(480, ""), "SIP/2.0 480 Temporarily Unavailable"),
+            (Refuse(699, ""), "SIP/2.0 699 "),
+            (Refuse(302, "", (("Contact", "<sip:a@b>\r\nEvil: 1"),)), "SIP/2.0 500 Server Internal Error"),
+        )
+    ):
+        scene.say(ALICE.invite(cseq=cseq), ALICE.way)
+        assert [one.start for one in scene.decide(refuse)] == [start]

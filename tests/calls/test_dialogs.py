@@ -43,7 +43,7 @@ def by_callee(method: str, ok: Heard, caller: Phone, callee: Phone, cseq: int = 
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_p91_after_a_restart_bye_goes_both_ways(way: Way) -> None:
+def test_p70_after_a_restart_bye_goes_both_ways(way: Way) -> None:
     caller, callee = alice(way), bob()
     ok = set_up(Scene(), caller, callee)
     (bye,) = Scene().say(by_caller("BYE", ok, caller, callee), caller.way)
@@ -56,7 +56,7 @@ def test_p91_after_a_restart_bye_goes_both_ways(way: Way) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_p96_the_token_names_the_connection_of_the_callee(way: Way) -> None:
+def test_p75_the_token_names_the_connection_of_the_callee(way: Way) -> None:
     caller, callee = alice(), bob(way)
     ok = set_up(Scene(), caller, callee)
     (bye,) = Scene().say(by_caller("BYE", ok, caller, callee), caller.way)
@@ -64,7 +64,7 @@ def test_p96_the_token_names_the_connection_of_the_callee(way: Way) -> None:
 
 
 @pytest.mark.parametrize("method", ["BYE", "INVITE", "UPDATE", "PRACK", "INFO", "REFER", "NOTIFY", "MESSAGE"])
-def test_p92_requests_within_a_dialog_go_on_without_a_question(method: str) -> None:
+def test_p71_requests_within_a_dialog_go_on_without_a_question(method: str) -> None:
     scene, caller, callee = Scene(), alice(), bob()
     ok = set_up(scene, caller, callee)
     sent = scene.say(by_caller(method, ok, caller, callee), caller.way)
@@ -75,14 +75,14 @@ def test_p92_requests_within_a_dialog_go_on_without_a_question(method: str) -> N
     assert methods(scene.wait(0.6)) == [], "it is a transaction, and over"
 
 
-def test_p92_a_request_within_a_dialog_is_repeated_until_answered() -> None:
+def test_p71_a_request_within_a_dialog_is_repeated_until_answered() -> None:
     scene, caller, callee = Scene(), alice(), bob()
     ok = set_up(scene, caller, callee)
     scene.say(by_caller("BYE", ok, caller, callee), caller.way)
     assert methods(scene.wait(2)) == ["BYE", "BYE"]
 
 
-def test_p93_the_ack_of_a_2xx_goes_on_and_nothing_is_kept_of_it() -> None:
+def test_p72_the_ack_of_a_2xx_goes_on_and_nothing_is_kept_of_it() -> None:
     scene, caller, callee = Scene(), alice(), bob()
     ok = set_up(scene, caller, callee)
     data = by_caller("ACK", ok, caller, callee, 1)
@@ -93,7 +93,7 @@ def test_p93_the_ack_of_a_2xx_goes_on_and_nothing_is_kept_of_it() -> None:
     assert scene.proxy.transactions == before
 
 
-def test_p93_an_ack_under_the_branch_of_its_invite_goes_on_too() -> None:
+def test_p72_an_ack_under_the_branch_of_its_invite_goes_on_too() -> None:
     scene, caller, callee = Scene(), alice(), bob()
     via = caller.via()
     (invite,) = scene.place(caller, hop(callee), data=caller.invite(via=via))
@@ -103,7 +103,7 @@ def test_p93_an_ack_under_the_branch_of_its_invite_goes_on_too() -> None:
     assert methods(scene.say(data, caller.way)) == ["ACK"]
 
 
-def test_p93_an_ack_without_our_token_is_dropped() -> None:
+def test_p72_an_ack_without_our_token_is_dropped() -> None:
     scene, caller, callee = Scene(), alice(), bob()
     ok = set_up(scene, caller, callee)
     data = caller.request("ACK", callee.contact, to=ok.one("To"))
@@ -114,7 +114,7 @@ def test_p93_an_ack_without_our_token_is_dropped() -> None:
     assert scene.say(forged, caller.way) == []
 
 
-def test_p94_a_request_over_a_connection_that_is_gone_is_430() -> None:
+def test_p73_a_request_over_a_connection_that_is_gone_is_430() -> None:
     scene, caller, callee = Scene(), alice(), bob(TCP)
     ok = set_up(scene, caller, callee)
     (bye,) = scene.say(by_caller("BYE", ok, caller, callee), caller.way)
@@ -124,14 +124,14 @@ def test_p94_a_request_over_a_connection_that_is_gone_is_430() -> None:
     assert methods(scene.closed("w3:12")) == ["430"]
 
 
-def test_p94_a_request_that_cannot_be_sent_is_500() -> None:
+def test_p73_a_request_that_cannot_be_sent_is_500() -> None:
     scene, caller, callee = Scene(), alice(), bob()
     ok = set_up(scene, caller, callee)
     (bye,) = scene.say(by_caller("BYE", ok, caller, callee), caller.way)
     assert methods(scene.fail(bye)) == ["500"]
 
 
-def test_p95_what_may_come_before_the_answer_is_given_the_same_record_route() -> None:
+def test_p74_what_may_come_before_the_answer_is_given_the_same_record_route() -> None:
     scene, caller, callee = Scene(), alice(), bob()
     ok = set_up(scene, caller, callee)
     (notify,) = scene.say(by_callee("NOTIFY", ok, caller, callee), callee.way)
@@ -140,7 +140,7 @@ def test_p95_what_may_come_before_the_answer_is_given_the_same_record_route() ->
     assert bye.all("Record-Route") == []
 
 
-def test_p90_either_end_may_have_moved() -> None:
+def test_p69_either_end_may_have_moved() -> None:
     scene, caller, callee = Scene(), alice(), bob()
     ok = set_up(scene, caller, callee)
     moved = ("198.51.100.200", 61000)
@@ -150,7 +150,7 @@ def test_p90_either_end_may_have_moved() -> None:
     assert back.way == moved
 
 
-def test_p90_a_caller_without_rport_is_reached_where_its_via_says() -> None:
+def test_p69_a_caller_without_rport_is_reached_where_its_via_says() -> None:
     scene, callee = Scene(), bob()
     carrier = Phone("1001", ("198.51.100.7", 33333))
     data = carrier.invite(via="SIP/2.0/UDP 198.51.100.7:5060;branch=z9hG4bKc1")

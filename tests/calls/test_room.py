@@ -10,7 +10,7 @@ def caller(number: int) -> Phone:
     return Phone("1001", call_id=f"call-{number}", count=1000 * number)
 
 
-def test_p97_beyond_the_most_calls_new_ones_are_503_and_soon_welcome_again() -> None:
+def test_p76_beyond_the_most_calls_new_ones_are_503_and_soon_welcome_again() -> None:
     scene = Scene(most_calls=3)
     for number in range(3):
         assert methods(scene.say(caller(number).invite(), caller(number).way)) == ["100"]
@@ -23,7 +23,7 @@ def test_p97_beyond_the_most_calls_new_ones_are_503_and_soon_welcome_again() -> 
     assert methods(scene.say(caller(4).invite(), caller(4).way)) == ["100"]
 
 
-def test_p97_who_is_in_a_call_may_end_it_in_any_case() -> None:
+def test_p76_who_is_in_a_call_may_end_it_in_any_case() -> None:
     scene = Scene(most_calls=4)
     alice = caller(0)
     (invite,) = scene.place(alice, hop(BOB))
@@ -36,7 +36,7 @@ def test_p97_who_is_in_a_call_may_end_it_in_any_case() -> None:
     assert methods(scene.say(bye, alice.way)) == ["BYE"]
 
 
-def test_p98_nothing_is_left_of_calls_that_ended_in_any_way() -> None:
+def test_p77_nothing_is_left_of_calls_that_ended_in_any_way() -> None:
     scene = Scene(most_calls=1000)
     for number in range(60):
         who = caller(number)
@@ -54,7 +54,7 @@ def test_p98_nothing_is_left_of_calls_that_ended_in_any_way() -> None:
     assert scene.proxy.next_due() is None
 
 
-def test_p98_one_that_rings_is_let_go_of_when_it_is_answered() -> None:
+def test_p77_one_that_rings_is_let_go_of_when_it_is_answered() -> None:
     scene = Scene()
     (invite,) = scene.place(caller(1), hop(BOB))
     scene.say(invite.answer(180), BOB.way)

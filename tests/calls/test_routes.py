@@ -25,7 +25,7 @@ def within(sender: Phone, method: str, ok: Heard, routes: list[str], *, cseq: in
     )
 
 
-def test_p07_routes_that_name_us_are_gone_from_the_question() -> None:
+def test_p08_routes_that_name_us_are_gone_from_the_question() -> None:
     scene = Scene()
     scene.say(ALICE.invite(more=["Route: <sip:pbx.example;lr>, <sip:192.0.2.1:5060;lr>"]), ALICE.way)
     (ask,) = scene.asks
@@ -35,7 +35,7 @@ def test_p07_routes_that_name_us_are_gone_from_the_question() -> None:
     assert sent.all("Route") == []
 
 
-def test_p08_a_strict_router_before_us_is_understood() -> None:
+def test_p09_a_strict_router_before_us_is_understood() -> None:
     scene = Scene()
     ok = answered(scene)
     ours = ok.one("Record-Route").strip("<>")
@@ -47,18 +47,18 @@ def test_p08_a_strict_router_before_us_is_understood() -> None:
 @pytest.mark.parametrize(
     "routes", [["<sip:203.0.113.66;lr>"], ["<sip:pbx.example;lr>", "<sip:203.0.113.66;lr>"]]
 )
-def test_p09_a_route_of_others_is_not_followed(routes: list[str]) -> None:
+def test_p10_a_route_of_others_is_not_followed(routes: list[str]) -> None:
     scene = Scene()
     sent = scene.say(ALICE.invite(more=[f"Route: {route}" for route in routes]), ALICE.way)
     assert methods(sent) == ["403"]
     assert not scene.asks
 
 
-def test_p09_a_route_that_cannot_be_read_is_400() -> None:
+def test_p10_a_route_that_cannot_be_read_is_400() -> None:
     assert methods(Scene().say(ALICE.invite(more=['Route: "<sip:x']), ALICE.way)) == ["400"]
 
 
-def test_p10_a_forged_token_is_403() -> None:
+def test_p11_a_forged_token_is_403() -> None:
     scene = Scene()
     ok = answered(scene)
     forged = make_token(b"x" * 32, Ends(ALICE.way, ("203.0.113.66", 5060)), ALICE.call_id, "1001tag")
@@ -66,7 +66,7 @@ def test_p10_a_forged_token_is_403() -> None:
 
 
 @pytest.mark.parametrize("position", range(0, 36, 3))
-def test_p10_a_token_with_a_letter_changed_is_403(position: int) -> None:
+def test_p11_a_token_with_a_letter_changed_is_403(position: int) -> None:
     scene = Scene()
     ok = answered(scene)
     route = ok.one("Record-Route")
@@ -75,7 +75,7 @@ def test_p10_a_token_with_a_letter_changed_is_403(position: int) -> None:
     assert methods(scene.say(within(ALICE, "BYE", ok, [bent]), ALICE.way)) == ["403"]
 
 
-def test_p10_the_token_of_another_call_is_403() -> None:
+def test_p11_the_token_of_another_call_is_403() -> None:
     scene = Scene()
     ok = answered(scene)
     other = Phone("1001", call_id="call-2")
@@ -86,7 +86,7 @@ def test_p10_the_token_of_another_call_is_403() -> None:
     assert methods(scene.say(data, stranger.way)) == ["403"]
 
 
-def test_p10_a_token_in_a_request_that_begins_something_leads_nowhere() -> None:
+def test_p11_a_token_in_a_request_that_begins_something_leads_nowhere() -> None:
     """Who was disabled since cannot call again on the strength of an old call."""
     scene = Scene()
     ok = answered(scene)
@@ -95,7 +95,7 @@ def test_p10_a_token_in_a_request_that_begins_something_leads_nowhere() -> None:
     assert len(scene.asks) == 1
 
 
-def test_p11_what_was_put_in_twice_is_taken_out_twice() -> None:
+def test_p12_what_was_put_in_twice_is_taken_out_twice() -> None:
     browser = Phone("1001", Origin("198.51.100.7", 50000, "WSS", "w:7"), "x.invalid")
     scene = Scene()
     ok = answered(scene, browser)
@@ -105,14 +105,14 @@ def test_p11_what_was_put_in_twice_is_taken_out_twice() -> None:
     assert (bye.way, bye.all("Route")) == (BOB.way, [])
 
 
-def test_p11_our_preloaded_route_before_the_token_is_taken_out_too() -> None:
+def test_p12_our_preloaded_route_before_the_token_is_taken_out_too() -> None:
     scene = Scene()
     ok = answered(scene)
     (bye,) = scene.say(within(ALICE, "BYE", ok, ["<sip:pbx.example;lr>", ok.one("Record-Route")]), ALICE.way)
     assert (bye.way, bye.all("Route")) == (BOB.way, [])
 
 
-def test_p11_our_token_is_known_under_a_name_we_lost() -> None:
+def test_p12_our_token_is_known_under_a_name_we_lost() -> None:
     ok = answered(Scene())
     renamed = Scene(names=Known(secure="192.0.2.77:443"))
     route = ok.one("Record-Route").replace(US, "old.example:5070")
@@ -120,7 +120,7 @@ def test_p11_our_token_is_known_under_a_name_we_lost() -> None:
     assert bye.way == BOB.way
 
 
-def test_p90_a_further_route_below_ours_stays_and_the_flow_is_the_tokens() -> None:
+def test_p69_a_further_route_below_ours_stays_and_the_flow_is_the_tokens() -> None:
     scene = Scene()
     ok = answered(scene)
     edge = "<sip:edge.example;lr>"
@@ -128,7 +128,7 @@ def test_p90_a_further_route_below_ours_stays_and_the_flow_is_the_tokens() -> No
     assert (bye.way, bye.all("Route")) == (BOB.way, [edge])
 
 
-def test_p26_a_strict_router_after_us_gets_its_own_uri_first() -> None:
+def test_p25_a_strict_router_after_us_gets_its_own_uri_first() -> None:
     scene = Scene()
     ok = answered(scene)
     (bye,) = scene.say(within(ALICE, "BYE", ok, [ok.one("Record-Route"), "<sip:old.example>"]), ALICE.way)

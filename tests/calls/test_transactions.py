@@ -27,13 +27,13 @@ def message(scene: Scene, caller: Phone, callee: Phone) -> Heard:
     return sent
 
 
-def test_p70_an_invite_over_udp_is_repeated_at_doubling_intervals() -> None:
+def test_p57_an_invite_over_udp_is_repeated_at_doubling_intervals() -> None:
     scene = Scene()
     scene.place(ALICE, hop(BOB))
     assert times(scene, 33, BOB.way) == [0.5, 1.5, 3.5, 7.5, 15.5, 31.5]
 
 
-def test_p71_a_provisional_ends_the_repeats() -> None:
+def test_p58_a_provisional_ends_the_repeats() -> None:
     scene = Scene()
     (invite,) = scene.place(ALICE, hop(BOB))
     scene.wait(1)
@@ -41,14 +41,14 @@ def test_p71_a_provisional_ends_the_repeats() -> None:
     assert scene.wait(60) == []
 
 
-def test_p72_without_any_answer_an_invite_is_408_after_64_t1() -> None:
+def test_p59_without_any_answer_an_invite_is_408_after_64_t1() -> None:
     scene = Scene()
     scene.place(ALICE, hop(BOB))
     assert not [one for one in scene.wait(31.9) if one.way == ALICE.way]
     assert methods(scene.wait(0.2)) == ["408"]
 
 
-def test_p73_nothing_is_repeated_over_a_connection() -> None:
+def test_p60_nothing_is_repeated_over_a_connection() -> None:
     scene = Scene()
     scene.place(FROM_TCP, hop(ON_TCP))
     assert methods(scene.wait(31)) == []
@@ -59,7 +59,7 @@ def test_p73_nothing_is_repeated_over_a_connection() -> None:
     assert scene.wait(60) == []
 
 
-def test_p74_the_ack_of_a_refusal_is_ours_and_repeated() -> None:
+def test_p61_the_ack_of_a_refusal_is_ours_and_repeated() -> None:
     scene = Scene()
     path = ("<sip:edge.example;lr>",)
     (invite,) = scene.place(ALICE, hop(BOB, path))
@@ -76,13 +76,13 @@ def test_p74_the_ack_of_a_refusal_is_ours_and_repeated() -> None:
     assert again.data == ack.data
 
 
-def test_p75_anything_else_over_udp_is_repeated_up_to_every_4_s() -> None:
+def test_p62_anything_else_over_udp_is_repeated_up_to_every_4_s() -> None:
     scene = Scene()
     message(scene, ALICE, BOB)
     assert times(scene, 16, BOB.way) == [0.5, 1.5, 3.5, 7.5, 11.5, 15.5]
 
 
-def test_p75_after_a_provisional_it_is_repeated_every_4_s() -> None:
+def test_p62_after_a_provisional_it_is_repeated_every_4_s() -> None:
     scene = Scene()
     sent = message(scene, ALICE, BOB)
     scene.wait(0.1)
@@ -90,7 +90,7 @@ def test_p75_after_a_provisional_it_is_repeated_every_4_s() -> None:
     assert times(scene, 9, BOB.way, 0.1) == pytest.approx([0.4, 4.4, 8.4])
 
 
-def test_p76_nobody_says_408_to_anything_but_an_invite() -> None:
+def test_p63_nobody_says_408_to_anything_but_an_invite() -> None:
     scene = Scene()
     sent = message(scene, ALICE, BOB)
     assert {one.way for one in scene.wait(40)} == {BOB.way}
@@ -98,7 +98,7 @@ def test_p76_nobody_says_408_to_anything_but_an_invite() -> None:
     assert scene.say(sent.answer(408), BOB.way) == []
 
 
-def test_p80_a_refusal_over_udp_is_repeated_until_64_t1() -> None:
+def test_p64_a_refusal_over_udp_is_repeated_until_64_t1() -> None:
     scene = Scene()
     scene.say(ALICE.invite(), ALICE.way)
     scene.decide(Refuse(404, "Not Found"))
@@ -106,14 +106,14 @@ def test_p80_a_refusal_over_udp_is_repeated_until_64_t1() -> None:
     assert scene.proxy.transactions == 0
 
 
-def test_p80_a_refusal_over_a_connection_leaves_once() -> None:
+def test_p64_a_refusal_over_a_connection_leaves_once() -> None:
     scene = Scene()
     scene.say(FROM_TCP.invite(), FROM_TCP.way)
     assert methods(scene.decide(Refuse(404, "Not Found"))) == ["404"]
     assert scene.wait(60) == []
 
 
-def test_p81_the_final_answer_to_anything_else_is_said_again_when_asked() -> None:
+def test_p65_the_final_answer_to_anything_else_is_said_again_when_asked() -> None:
     scene = Scene()
     data = ALICE.request("MESSAGE")
     scene.say(data, ALICE.way)
@@ -126,7 +126,7 @@ def test_p81_the_final_answer_to_anything_else_is_said_again_when_asked() -> Non
     assert scene.proxy.transactions == 0
 
 
-def test_p82_a_repeat_gets_the_last_provisional() -> None:
+def test_p66_a_repeat_gets_the_last_provisional() -> None:
     scene = Scene()
     data = ALICE.invite()
     (invite,) = scene.place(ALICE, hop(BOB), data=data)
@@ -135,7 +135,7 @@ def test_p82_a_repeat_gets_the_last_provisional() -> None:
     assert again.data == ringing.data
 
 
-def test_p82_requests_of_rfc_2543_are_told_apart_without_a_cookie() -> None:
+def test_p66_requests_of_rfc_2543_are_told_apart_without_a_cookie() -> None:
     scene = Scene()
     via = "SIP/2.0/UDP 10.0.0.7"
     data = ALICE.invite(via=via)
@@ -149,21 +149,21 @@ def test_p82_requests_of_rfc_2543_are_told_apart_without_a_cookie() -> None:
     assert len(scene.asks) == 1
 
 
-def test_p83_the_same_branch_from_elsewhere_is_another_transaction() -> None:
+def test_p67_the_same_branch_from_elsewhere_is_another_transaction() -> None:
     scene = Scene()
     scene.say(ALICE.invite(via=VIA), ALICE.way)
     scene.say(ALICE.invite(via=VIA), ("198.51.100.99", 5060))
     assert len(scene.asks) == 2
 
 
-def test_p83_a_branch_used_again_for_the_next_request_is_another_transaction() -> None:
+def test_p67_a_branch_used_again_for_the_next_request_is_another_transaction() -> None:
     scene = Scene()
     scene.say(ALICE.invite(via=VIA), ALICE.way)
     scene.say(ALICE.invite(via=VIA, cseq=2), ALICE.way)
     assert len(scene.asks) == 2
 
 
-def test_p84_an_invite_that_was_answered_and_comes_again_is_absorbed() -> None:
+def test_p68_an_invite_that_was_answered_and_comes_again_is_absorbed() -> None:
     scene = Scene()
     data = ALICE.invite()
     (invite,) = scene.place(ALICE, hop(BOB), data=data)
@@ -174,7 +174,7 @@ def test_p84_an_invite_that_was_answered_and_comes_again_is_absorbed() -> None:
     assert not scene.asks
 
 
-def test_p84_the_2xx_passes_again_for_64_t1() -> None:
+def test_p68_the_2xx_passes_again_for_64_t1() -> None:
     scene = Scene()
     scene.proxy._layer.key = b"z" * 32  # so that no token helps
     (invite,) = scene.place(ALICE, hop(BOB))

@@ -42,14 +42,14 @@ class Read:
     cursor: int
 
 
-def feed_update(rest: str = REST) -> None:
+def feed_update(rest: str | None = None) -> None:
     """What was committed until now is in the feed afterwards, unless another process has just done so or is at it."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(sql.TRY_LOCK)
         if cursor.fetchone() != (True,):
             return
         cursor.execute(sql.FIRST)
-        cursor.execute(sql.PROGRESS, {"rest": rest})
+        cursor.execute(sql.PROGRESS, {"rest": REST if rest is None else rest})
         begun, under_way, is_due, is_restored = cursor.fetchone()
         if is_restored:
             cursor.execute(sql.RECOUNT)

@@ -12,6 +12,7 @@ from apps.console.urls import urlpatterns
 from apps.extensions.models import AuditEntry, BlockedSource, Extension, Peer
 from apps.extensions.services import NewPeer
 from apps.registrar.models import Binding
+from apps.webhooks.models import Webhook
 
 pytestmark = pytest.mark.django_db
 
@@ -43,6 +44,7 @@ def address(ann: NewPeer, trunk: Peer, admin: User) -> Callable[[str], str]:
         "trunk_id": trunk.pk,
         "user_id": User.objects.get(username="ada").pk,
         "address_id": trunk.trusted_addresses.get().pk,
+        "webhook_id": Webhook.objects.create(name="pbx", url="http://127.0.0.1:9/", sealed_secret="-").pk,
         "source_id": BlockedSource.objects.create(network="198.51.100.7").pk,
     }
 

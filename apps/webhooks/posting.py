@@ -7,6 +7,7 @@ database.
 import asyncio
 import http.client
 import io
+import os
 import ssl
 import time
 from collections.abc import Mapping
@@ -52,7 +53,7 @@ async def post(url: str, headers: Mapping[str, str], body: bytes, timeout_s: flo
             f"TLS failed: {getattr(trouble, 'verify_message', '') or trouble.reason or 'no reason given'}."
         )
     except OSError as trouble:
-        error = f"No connection: {trouble.strerror or trouble}."
+        error = f"No connection: {_reason(trouble)}."
     return Answer(status, error, text, round((time.monotonic() - began) * 1000))
 
 
@@ -127,6 +128,12 @@ def _response(raw: bytes) -> http.client.HTTPResponse:
     response = http.client.HTTPResponse(cast("Any", Received()), method="POST")
     response.begin()
     return response
+
+
+def _reason(trouble: OSError) -> str:
+    """The system's own words: asyncio's hold the address in Python's spelling. A name not found has no errno."""
+    number = trouble.errno or 0
+    return os.strerror(number) if number > 0 else trouble.strerror or "no reason given"
 
 
 def _refusal(status: int) -> str:

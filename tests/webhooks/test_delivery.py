@@ -264,6 +264,12 @@ async def test_whatever_comes_back_is_read(said: bytes, status: int | None, erro
     assert (answer.status, answer.error, answer.body) == (status, error, shown)
 
 
+async def test_nobody_at_the_address_is_said_in_words() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    assert (await post(f"http://127.0.0.1:{port}/", {}, b"{}")).error == "No connection: Connection refused."
+
+
 async def test_a_name_of_a_denied_address_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     async def looked_up(*args: object, **kwargs: object) -> list[object]:
         return [(2, 1, 6, "", ("127.0.0.1", 80)), (2, 1, 6, "", ("169.254.169.254", 80))]

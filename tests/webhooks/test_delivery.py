@@ -311,17 +311,17 @@ async def test_one_process_delivers_and_another_takes_over(
     finally:
         await _stopped(first, *([second] if second else []))
 
-    reasons = [event["reason"] for event in receiver.events()]
+    # Who is stopped between delivery and its note leaves it to the next to deliver that once more.
+    reasons = list(dict.fromkeys(event["reason"] for event in receiver.events()))
     assert reasons == ["first alone", "first beside second", "second alone"]
 
 
 async def _happens(worker: Connection, peer: Peer, receiver: Receiver, reason: str) -> None:
     """Until it is delivered."""
-    before = len(receiver.requests)
     write(worker, event_of(peer, reason=reason))
     worker.commit()
     async with asyncio.timeout(10):
-        while len(receiver.requests) == before:  # noqa: ASYNC110 - filled by another thread
+        while reason not in [event["reason"] for event in receiver.events()]:  # noqa: ASYNC110 - from a thread
             await asyncio.sleep(0.02)
 
 

@@ -1,6 +1,7 @@
 """The feed: every event of the ledger once, in one order, whenever it was committed; and every change of state."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -8,7 +9,7 @@ from django.db import connection, transaction
 from apps.extensions.audit import Actor
 from apps.extensions.models import Peer
 from apps.registrar.services import peer_delete, peer_update
-from apps.webhooks import feed
+from apps.webhooks import feed, sql
 from apps.webhooks.models import FeedEvent, FeedProgress, StateChange
 from tests.webhooks.conftest import NO_REST, Connection, event_of, fed, write
 
@@ -94,7 +95,7 @@ def test_who_is_deleted_is_told_under_its_address(peer: Peer, connect: Connect, 
         ({"extension": "100"}, 0),
     ],
 )
-def test_filters(peer: Peer, connect: Connect, wanted: dict[str, str], found: int) -> None:
+def test_filters(peer: Peer, connect: Connect, wanted: dict[str, Any], found: int) -> None:
     worker = connect()
     write(worker, event_of(peer), event_of(peer, "expired"))
     worker.commit()
@@ -169,7 +170,7 @@ def test_the_ledger_is_read_by_the_index_of_transactions(peer: Peer, connect: Co
     assert row is not None
 
     with connection.cursor() as cursor:
-        cursor.execute("EXPLAIN " + feed.sql.FEED, {"begun": row[0], "under_way": [row[0]]})
+        cursor.execute("EXPLAIN " + sql.FEED, {"begun": row[0], "under_way": [row[0]]})
         plan = "\n".join(line for (line,) in cursor.fetchall())
 
     assert "_tx_idx" in plan

@@ -16,6 +16,7 @@ from apps.console import (
     traces,
     trunk_numbers,
     trunks,
+    webhooks,
 )
 
 app_name = "console"
@@ -72,6 +73,15 @@ urlpatterns = [
         settings_page.blocked_source_remove,
         name="blocked_source_remove",
     ),
+    path("settings/webhooks/", webhooks.index, name="webhooks"),
+    path("settings/webhooks/<uuid:webhook_id>/", webhooks.show, name="webhook"),
+    path("settings/webhooks/<uuid:webhook_id>/edit/", webhooks.edit, name="webhook_edit"),
+    path("settings/webhooks/<uuid:webhook_id>/enable/", webhooks.enable, name="webhook_enable"),
+    path("settings/webhooks/<uuid:webhook_id>/disable/", webhooks.disable, name="webhook_disable"),
+    path("settings/webhooks/<uuid:webhook_id>/ping/", webhooks.ping, name="webhook_ping"),
+    path("settings/webhooks/<uuid:webhook_id>/replay/", webhooks.replay, name="webhook_replay"),
+    path("settings/webhooks/<uuid:webhook_id>/secret/", webhooks.secret, name="webhook_secret"),
+    path("settings/webhooks/<uuid:webhook_id>/delete/", webhooks.delete, name="webhook_delete"),
     path("people/", people.index, name="people"),
     path("people/<uuid:user_id>/disable/", people.disable, name="person_disable"),
     path("people/<uuid:user_id>/enable/", people.enable, name="person_enable"),

@@ -14,6 +14,7 @@ from apps.extensions.models import AuditEntry, BlockedSource, Extension, Peer
 from apps.extensions.services import NewPeer
 from apps.registrar.models import Binding
 from apps.trunks.services import trunk_numbers_put, trusted_host_add
+from apps.webhooks.models import Webhook
 
 pytestmark = pytest.mark.django_db
 
@@ -49,6 +50,7 @@ def address(ann: NewPeer, trunk: Peer, admin: User, actor: Actor) -> Callable[[s
         "address_id": trunk.trusted_addresses.get().pk,
         "host_id": trunk.trusted_hosts.get().pk,
         "number_id": trunk.trunk_numbers.get().pk,
+        "webhook_id": Webhook.objects.create(name="pbx", url="http://127.0.0.1:9/", sealed_secret="-").pk,
         "source_id": BlockedSource.objects.create(network="198.51.100.7").pk,
     }
 

@@ -48,6 +48,10 @@ class SiteKeys:
     def __contains__(self, name: object) -> bool:
         return name in self._ciphers
 
+    def is_newest(self, kept: str) -> bool:
+        """Whether it is sealed under the key that would seal it now."""
+        return key_id_of(kept) == self.newest
+
     def seal_bytes(self, clear: bytes, place: bytes) -> str:
         """Raises KeyError without any key."""
         if self.newest is None:

@@ -15,6 +15,7 @@ from apps.api.views.peers import CredentialViewSet, PeerViewSet
 from apps.api.views.registrations import EventViewSet, RegistrationViewSet
 from apps.api.views.subscriptions import SubscriptionViewSet
 from apps.api.views.traces import TracedMessageViewSet, TraceViewSet
+from apps.api.views.trunk_registration import TrunkRegistrationViewSet
 from apps.api.views.trunks import IpAddressViewSet, TrunkViewSet
 
 router = SimpleRouter()
@@ -64,6 +65,11 @@ v1 = [
         rf"{TRUNK}/ip_addresses/(?P<id>{UUID_PATTERN})/?$",
         IpAddressViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
         name="ip-address-detail",
+    ),
+    re_path(
+        rf"{TRUNK}/registration/?$",
+        TrunkRegistrationViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
+        name="trunk-registration",
     ),
     re_path(r"^lookup/?$", LookupView.as_view(), name="lookup"),
 ]

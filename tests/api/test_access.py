@@ -14,6 +14,7 @@ from apps.accounts.models import ApiToken, Role, User
 from apps.extensions.models import BlockedSource, Credential, Extension, Peer
 from apps.extensions.services import source_block, trusted_address_add
 from apps.registrar.models import Binding
+from apps.trunks.services import registration_set
 from tests.api.conftest import Register, client_of
 
 SCHEMA: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
@@ -28,6 +29,7 @@ BODIES: dict[str, dict[str, object]] = {
     "/api/v1/trunks/": {"name": "second"},
     "/api/v1/trunks/{trunk}/": {"enabled": False},
     "/api/v1/trunks/{trunk}/ip_addresses/": {"ip_address": "203.0.113.8"},
+    "/api/v1/trunks/{trunk}/registration/": {"registration_string": "4940:s3cret@sip.carrier.example"},
     "/api/v1/blocked-sources/": {"ip_address": "203.0.113.9"},
 }
 OPERATIONS = [
@@ -37,12 +39,13 @@ OPERATIONS = [
     if method != "parameters"
 ]
 WRITES = [(path, method) for path, method in OPERATIONS if method != "get"]
-SUCCESS = {"get": 200, "post": 201, "patch": 200, "delete": 204}
+SUCCESS = {"get": 200, "post": 201, "put": 200, "patch": 200, "delete": 204}
 
 
 @pytest.fixture
 def ids(peer: Peer, trunk: Peer, register: Register, actor: Any) -> dict[str, str]:
     """What stands in a path, by the path's words."""
+    registration_set(trunk=trunk, actor=actor, registration_string="4940:k8-Fuchsbau-71@sip.carrier.example")
     address = trusted_address_add(trunk=trunk, network="203.0.113.7", actor=actor)
     return {
         "{domain}": peer.domain.name,

@@ -186,6 +186,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SERVE_AUTHENTICATION": [],
+    "ENUM_NAME_OVERRIDES": {"StateEnum": "apps.registrar.states.PeerState"},
 }
 
 SIP_BIND = f"{bracketed(CONFIG.sip_host)}:{CONFIG.sip_port}"

@@ -15,6 +15,7 @@ from apps.console.forms import TrunkCreateForm, TrustedAddressForm, posted
 from apps.extensions.models import Domain, Peer, PeerKind, TrustedAddress
 from apps.extensions.services import trunk_create, trusted_address_add, trusted_address_remove
 from apps.registrar.services import peer_delete
+from apps.trunks.selectors import uplink_state
 
 
 @require_safe
@@ -80,7 +81,8 @@ def _trunk(trunk_id: UUID) -> Peer:
 
 
 def _trunk_page(request: HttpRequest, trunk: Peer, form: TrustedAddressForm) -> HttpResponse:
-    return render(request, "console/trunks/show.html", {"section": "trunks", "trunk": trunk, "form": form})
+    context = {"section": "trunks", "trunk": trunk, "form": form, "uplink": uplink_state(trunk)}
+    return render(request, "console/trunks/show.html", context)
 
 
 def _domain() -> Domain:

@@ -105,6 +105,8 @@ def uplink_states(trunks: Collection[Peer]) -> dict[UUID, UplinkView]:
 
 def uplink_states_by_id(trunk_ids: Collection[UUID]) -> dict[UUID, UplinkView]:
     """Of those ids that are trunks."""
+    if not trunk_ids:
+        return {}
     return uplink_states(list(Peer.objects.filter(pk__in=trunk_ids, kind=PeerKind.TRUNK)))
 
 

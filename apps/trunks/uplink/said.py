@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from apps.sip.contact import ContactError, Star, parse_contacts, parse_expires
-from apps.sip.digest import Challenge, parse_challenge
+from apps.sip.digest import Challenge, answer_challenge, parse_challenge
 from apps.sip.params import bounded_int, is_digits
 from apps.sip.reply import SipReply
 from apps.sip.uri import SipUri, format_host, normal_host
@@ -56,6 +56,21 @@ def build_register(
 
 def request_uri(server: Server) -> str:
     return f"sip:{server}"
+
+
+def credentials_for(
+    account: Account, challenge: Challenge, method: str, uri: str, cnonce: str, nonce_count: int
+) -> str:
+    """The value of an Authorization or Proxy-Authorization header of ours for any request to this carrier."""
+    return answer_challenge(
+        challenge,
+        username=account.auth_username or account.username,
+        password=account.password,
+        method=method,
+        uri=uri,
+        cnonce=cnonce,
+        nonce_count=nonce_count,
+    )
 
 
 def challenge_of(reply: SipReply) -> Challenge | None:

@@ -10,13 +10,14 @@ from typing import Final
 
 from apps.registrar.qualify.transactions import GIVE_UP_AFTER_S, T1_S, T2_S, Transaction
 from apps.sip.branches import UPLINK
-from apps.sip.digest import Challenge, answer_challenge, next_nonce
+from apps.sip.digest import Challenge, next_nonce
 from apps.sip.reply import SipReply
 from apps.sipserver.events import Address, Datagram
 from apps.trunks.uplink.pauses import failing_pause_s, refresh_after_s, refused_pause_s
 from apps.trunks.uplink.said import (
     build_register,
     challenge_of,
+    credentials_for,
     granted_s,
     least_expires_s,
     moved_to,
@@ -185,15 +186,8 @@ class Uplink:
         fields = []
         for status, nonce in self._nonces.items():
             nonce.count += 1
-            value = answer_challenge(
-                nonce.challenge,
-                username=self.account.auth_username or self.account.username,
-                password=self.account.password,
-                method="REGISTER",
-                uri=uri,
-                cnonce=self._chance.token(),
-                nonce_count=nonce.count,
-            )
+            cnonce = self._chance.token()
+            value = credentials_for(self.account, nonce.challenge, "REGISTER", uri, cnonce, nonce.count)
             fields.append((_ANSWERS_WITH[status], value))
         return fields
 

@@ -153,7 +153,7 @@ def _normal(name: str, value: Any) -> Any:
     if name in _NAMES:
         text = str(value).strip()
         check_line(name, text)
-        if len(text) > LONGEST_NAME or " " in text:
+        if len(text) > LONGEST_NAME or " " in text or not text.isprintable():
             raise ValidationError({name: f"Use at most {LONGEST_NAME} characters and no spaces."})
         return text
     if name in ("registrar", "outbound_proxy") and value:

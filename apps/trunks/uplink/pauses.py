@@ -27,12 +27,12 @@ def refresh_after_s(granted_s: int, spread: float) -> float:
 
 def failing_pause_s(failures: int, spread: float, retry_after_s: int | None = None) -> float:
     """After so many failures in a row, 1 at least: from 30 s to 30 min, doubling; longer if the carrier says so."""
-    least = min(SHORTEST_S * 2 ** min(failures - 1, 16), LONGEST_S / 1.5)
+    least = min(SHORTEST_S * 2.0 ** min(failures - 1, 16), LONGEST_S / 1.5)
     asked = min(retry_after_s or 0, MOST_RETRY_AFTER_S)
     return max(least * (1 + spread / 2), asked * (1 + spread / 10))
 
 
 def refused_pause_s(failures: int, spread: float) -> float:
     """After so many refusals in a row, 1 at least: from 10 min to an hour, doubling."""
-    least = min(REFUSED_SHORTEST_S * 2 ** min(failures - 1, 16), REFUSED_LONGEST_S / 1.2)
+    least = min(REFUSED_SHORTEST_S * 2.0 ** min(failures - 1, 16), REFUSED_LONGEST_S / 1.2)
     return least * (1 + spread / 5)

@@ -1,11 +1,34 @@
 """Our REGISTERs to a carrier, rule by rule, in virtual time."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from apps.sip.digest import Algorithm
 from apps.trunks.uplink.strings import parse_server
 from apps.trunks.uplink.values import Standing, UplinkReason, UplinkState
 from tests.trunks.uplink.carrier import FIRST, SECOND, Carrier, challenge, proves
+
+NAMES = ("WWW-Authenticate", "Contact", "Expires", "Min-Expires", "Retry-After", "Authentication-Info", "Via")
+WORDS = (
+    "Digest ",
+    "nonce=",
+    "realm=",
+    "nextnonce=",
+    '"',
+    ",",
+    ";",
+    "<",
+    ">",
+    "sip:a@b",
+    "=",
+    "\\",
+    "*",
+    "9",
+    "\u202e",
+    "é",
+)
+HEADERS = st.tuples(st.sampled_from(NAMES), st.lists(st.sampled_from(WORDS), max_size=12).map("".join))
 
 
 def registered(expires_s: int = 3600) -> Carrier:
@@ -305,3 +328,19 @@ def test_only_the_answer_to_the_register_under_way_counts() -> None:
     stranger = Carrier(carrier.uplink)
     stranger.sent = [(carrier.sent[0][0].replace(b"z9hG4bKuplink-", b"z9hG4bKuplink-0"), FIRST)]
     assert stranger.say(200).state == ("trying", "")
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([100, 200, 302, 401, 423, 503]), st.lists(HEADERS, max_size=4)), max_size=5
+    )
+)
+def test_whatever_a_carrier_says_it_is_never_hammered(
+    answers: list[tuple[int, list[tuple[str, str]]]],
+) -> None:
+    carrier = Carrier().wait()
+    for status, headers in answers:
+        carrier.say(status, *headers)
+    assert carrier.uplink.standing.phrase.isprintable()
+    assert len(carrier.requests) <= 6

@@ -1,7 +1,7 @@
 """Our REGISTERs to a carrier, rule by rule, in virtual time."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.sip.digest import Algorithm

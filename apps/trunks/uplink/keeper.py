@@ -19,7 +19,7 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
-from apps.sip.branches import answers_uplink
+from apps.sip.branches import is_uplink_reply
 from apps.sip.reply import parse_reply
 from apps.sipserver.events import Address, Datagram
 from apps.trunks.sealing import CannotOpenPassword, TrunkKeys
@@ -112,7 +112,7 @@ class UplinkKeeper:
     def hear(self, datagrams: Iterable[Datagram]) -> None:
         """Takes the answers that are for us among what a batch brought."""
         for data, _ in datagrams:
-            reply = parse_reply(data) if answers_uplink(data) else None
+            reply = parse_reply(data) if is_uplink_reply(data) else None
             if reply is None:
                 continue
             now_s = self._clock()

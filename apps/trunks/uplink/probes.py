@@ -14,7 +14,7 @@ from apps.registrar.qualify.schedule import Schedule
 from apps.registrar.qualify.sql import LAGGING_ABOVE_MS, LAGGING_UNTIL_MS, UNREACHABLE_AFTER
 from apps.registrar.qualify.transactions import T1_S, Transaction, Transactions
 from apps.registrar.regevent.values import Way
-from apps.sip.branches import UPLINK
+from apps.sip.branches import UPLINK_MAGIC
 from apps.sip.reply import SipReply
 from apps.sip.uri import format_host
 from apps.sipserver.events import Address, Datagram
@@ -145,7 +145,7 @@ class Probes:
     def _ask(self, probe_id: UUID, own: Address, now_s: float) -> Datagram:
         state, asking = self.known[probe_id], self._asking[probe_id]
         self._numbers += 1
-        branch, uri = f"{UPLINK}{self._token()}", f"sip:{server_name(state.server)}"
+        branch, uri = f"{UPLINK_MAGIC}{self._token()}", f"sip:{server_name(state.server)}"
         target = Target(uri, uri, Way(*state.server), asker=asking.domain)
         data = build_options(target, f"{format_host(own[0])}:{own[1]}", branch, self._token())
         self._sent[branch] = probe_id, self._numbers, now_s

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from apps.registrar.qualify.transactions import GIVE_UP_AFTER_S, T1_S, T2_S, Transaction
-from apps.sip.branches import UPLINK
+from apps.sip.branches import UPLINK_MAGIC
 from apps.sip.digest import Challenge, next_nonce
 from apps.sip.reply import SipReply
 from apps.sipserver.events import Address, Datagram
@@ -157,7 +157,7 @@ class Uplink:
         attempt = self._attempt
         assert attempt is not None
         self._cseq += 1
-        self._branch = f"{UPLINK}{self._chance.token()}"
+        self._branch = f"{UPLINK_MAGIC}{self._chance.token()}"
         data = build_register(
             self.account,
             self.own,

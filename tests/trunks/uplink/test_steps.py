@@ -325,7 +325,7 @@ def test_whoever_takes_over_goes_on_where_the_other_was() -> None:
 def test_only_the_answer_to_the_register_under_way_counts() -> None:
     carrier = Carrier().wait()
     stranger = Carrier(carrier.uplink)
-    stranger.sent = [(carrier.sent[0][0].replace(b"z9hG4bKuplink-", b"z9hG4bKuplink-0"), FIRST)]
+    stranger.sent = [(carrier.sent[0][0].replace(b"z9hG4bKcall.uplink.", b"z9hG4bKcall.uplink.0"), FIRST)]
     assert stranger.say(200).state == ("trying", "")
 
 

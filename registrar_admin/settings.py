@@ -189,6 +189,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "TrunkTransport": "apps.extensions.models.TrunkTransport",
         "TrustedTransport": "apps.extensions.models.TrustedTransport",
+        "StateEnum": "apps.registrar.states.PeerState",
     },
 }
 

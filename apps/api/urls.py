@@ -17,6 +17,7 @@ from apps.api.views.registrations import EventViewSet, RegistrationViewSet
 from apps.api.views.subscriptions import SubscriptionViewSet
 from apps.api.views.traces import TracedMessageViewSet, TraceViewSet
 from apps.api.views.trunk_parts import TrunkNumberViewSet, TrunkStatusView, TrustedHostViewSet
+from apps.api.views.trunk_registration import TrunkRegistrationViewSet
 from apps.api.views.trunks import IpAddressViewSet, TrunkViewSet
 from apps.api.views.webhooks import AttemptViewSet, WebhookViewSet
 
@@ -98,6 +99,11 @@ v1 = [
         for name in ("ping", "replay", "secret")
     ),
     re_path(rf"{WEBHOOK}/attempts/?$", AttemptViewSet.as_view({"get": "list"}), name="webhook-attempts"),
+    re_path(
+        rf"{TRUNK}/registration/?$",
+        TrunkRegistrationViewSet.as_view({"get": "retrieve", "put": "update", "delete": "destroy"}),
+        name="trunk-registration",
+    ),
     re_path(r"^lookup/?$", LookupView.as_view(), name="lookup"),
 ]
 

@@ -14,6 +14,7 @@ from apps.console.trunk_forms import TrunkNumbersForm, TrustedAddressForm
 from apps.extensions.models import Peer
 from apps.trunks.findings import Finding, Name
 from apps.trunks.selectors import TrunkStatus, number_in, number_out, status_of
+from apps.trunks.uplink.selectors import uplink_state
 
 MOST_NUMBERS: Final = 100
 LONGEST_TRIED: Final = 64
@@ -66,6 +67,7 @@ def trunk_page(
         "numbers_form": numbers_form or TrunkNumbersForm(),
         "numbers": list(trunk.trunk_numbers.select_related("extension")[:MOST_NUMBERS]),
         "number_count": trunk.trunk_numbers.count(),
+        "uplink": uplink_state(trunk),
         "tried_in": number_in(trunk, called) if called else None,
         "tried_out": number_out(trunk, dialled) if dialled else None,
     }

@@ -15,6 +15,7 @@ from apps.console import (
     strangers,
     traces,
     trunk_numbers,
+    trunk_uplink,
     trunks,
     webhooks,
 )
@@ -60,6 +61,14 @@ urlpatterns = [
         "trunks/<uuid:trunk_id>/addresses/<uuid:address_id>/remove/",
         trunks.address_remove,
         name="trusted_address_remove",
+    ),
+    path("trunks/<uuid:trunk_id>/registration/", trunk_uplink.edit, name="trunk_registration"),
+    path(
+        "trunks/<uuid:trunk_id>/registration/switch/", trunk_uplink.switch, name="trunk_registration_switch"
+    ),
+    path("trunks/<uuid:trunk_id>/registration/retry/", trunk_uplink.retry, name="trunk_registration_retry"),
+    path(
+        "trunks/<uuid:trunk_id>/registration/remove/", trunk_uplink.remove, name="trunk_registration_remove"
     ),
     path("sites/", sites.index, name="sites"),
     path("events/", events.index, name="events"),

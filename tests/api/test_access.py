@@ -15,6 +15,7 @@ from apps.extensions.models import BlockedSource, Credential, Extension, Peer
 from apps.extensions.services import source_block, trusted_address_add
 from apps.registrar.models import Binding
 from apps.trunks.services import trunk_numbers_put, trusted_host_add
+from apps.trunks.uplink.services import registration_set
 from apps.webhooks.models import Webhook
 from apps.webhooks.services import webhook_create
 from tests.api.conftest import Register, client_of
@@ -33,6 +34,7 @@ BODIES: dict[str, dict[str, object]] = {
     "/api/v1/trunks/{trunk}/ip_addresses/": {"ip_address": "203.0.113.8"},
     "/api/v1/trunks/{trunk}/hosts/": {"name": "sip.carrier.example"},
     "/api/v1/trunks/{trunk}/numbers/": {"number": "+4930555", "extension": "1001"},
+    "/api/v1/trunks/{trunk}/registration/": {"registration_string": "4940:s3cret@sip.carrier.example"},
     "/api/v1/blocked-sources/": {"ip_address": "203.0.113.9"},
     "/api/v1/webhooks/": {"name": "second", "url": "http://127.0.0.1:9/"},
     "/api/v1/webhooks/{id}/": {"enabled": False},
@@ -47,12 +49,13 @@ OPERATIONS = [
     if method != "parameters"
 ]
 WRITES = [(path, method) for path, method in OPERATIONS if method != "get"]
-SUCCESS = {"get": 200, "post": 201, "patch": 200, "delete": 204}
+SUCCESS = {"get": 200, "post": 201, "put": 200, "patch": 200, "delete": 204}
 
 
 @pytest.fixture
 def ids(peer: Peer, trunk: Peer, register: Register, actor: Any) -> dict[str, str]:
     """What stands in a path, by the path's words."""
+    registration_set(trunk=trunk, actor=actor, registration_string="4940:k8-Fuchsbau-71@sip.carrier.example")
     address = trusted_address_add(trunk=trunk, network="203.0.113.7", actor=actor)
     host = trusted_host_add(trunk=trunk, name="a.carrier.example", actor=actor)
     [number] = trunk_numbers_put(trunk=trunk, numbers=[("+4930777", "1001")], actor=actor)
@@ -139,7 +142,7 @@ def _facts() -> Iterator[object]:
 
 
 def test_the_table_has_every_operation() -> None:
-    assert len(OPERATIONS) == 58
+    assert len(OPERATIONS) == 61
     assert {path for path, method in WRITES if method != "delete"} == set(BODIES)
 
 

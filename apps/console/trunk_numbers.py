@@ -12,7 +12,7 @@ from apps.console.trunk_forms import TrunkNumbersForm
 from apps.console.trunk_page import trunk_named, trunk_page
 from apps.extensions.models import TrunkNumber
 from apps.trunks.numbers import read_lines
-from apps.trunks.services import trunk_number_remove, trunk_numbers_put
+from apps.trunks.trunk_services import trunk_number_remove, trunk_numbers_put
 
 
 @require_POST

@@ -20,7 +20,7 @@ from apps.extensions.services import trunk_create, trusted_address_remove
 from apps.registrar.selectors import database_now
 from apps.registrar.services import peer_delete, peer_update
 from apps.trunks.servers import is_host_name
-from apps.trunks.services import (
+from apps.trunks.trunk_services import (
     trunk_settings_update,
     trusted_address_add,
     trusted_host_add,

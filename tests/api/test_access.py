@@ -14,7 +14,7 @@ from apps.accounts.models import ApiToken, Role, User
 from apps.extensions.models import BlockedSource, Credential, Extension, Peer
 from apps.extensions.services import source_block, trusted_address_add
 from apps.registrar.models import Binding
-from apps.trunks.services import trunk_numbers_put, trusted_host_add
+from apps.trunks.trunk_services import trunk_numbers_put, trusted_host_add
 from tests.api.conftest import Register, client_of
 
 SCHEMA: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]

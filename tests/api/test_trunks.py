@@ -8,7 +8,7 @@ from apps.extensions.audit import Actor
 from apps.extensions.models import Domain, Peer, ResolvedName, TrunkSighting, TrustedAddress
 from apps.extensions.services import trunk_create, trusted_address_add
 from apps.registrar.models import Stranger
-from apps.trunks.services import trusted_host_add
+from apps.trunks.trunk_services import trusted_host_add
 from tests.api.conftest import Register
 
 TRUNKS = "/api/v1/trunks/"

@@ -13,7 +13,7 @@ from apps.extensions.audit import Actor
 from apps.extensions.models import AuditEntry, BlockedSource, Extension, Peer
 from apps.extensions.services import NewPeer
 from apps.registrar.models import Binding
-from apps.trunks.services import trunk_numbers_put, trusted_host_add
+from apps.trunks.trunk_services import trunk_numbers_put, trusted_host_add
 
 pytestmark = pytest.mark.django_db
 

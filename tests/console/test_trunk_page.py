@@ -12,7 +12,7 @@ from apps.extensions.audit import Actor
 from apps.extensions.models import Domain, Peer, ResolvedName, TrunkNumber, TrunkSettings, TrunkSighting
 from apps.extensions.services import NewPeer, trunk_create, trusted_address_add
 from apps.registrar.models import Binding, Stranger
-from apps.trunks.services import trunk_numbers_put, trunk_settings_update, trusted_host_add
+from apps.trunks.trunk_services import trunk_numbers_put, trunk_settings_update, trusted_host_add
 
 pytestmark = pytest.mark.django_db
 

@@ -22,7 +22,7 @@ from apps.api.serializers.trunks import (
 from apps.extensions.models import Peer, PeerKind, TrustedAddress
 from apps.extensions.services import trunk_create, trusted_address_remove
 from apps.registrar.services import peer_delete, peer_update
-from apps.trunks.services import trunk_settings_update, trusted_address_add
+from apps.trunks.trunk_services import trunk_settings_update, trusted_address_add
 
 NAMED = extend_schema(
     parameters=[

@@ -13,7 +13,7 @@ from apps.console.extension_queries import trunk_list
 from apps.console.trunk_forms import TrunkNumbersForm, TrustedAddressForm
 from apps.extensions.models import Peer
 from apps.trunks.findings import Finding, Name
-from apps.trunks.selectors import TrunkStatus, number_in, number_out, status_of
+from apps.trunks.status import TrunkStatus, number_in, number_out, status_of
 from apps.trunks.uplink.selectors import uplink_state
 
 MOST_NUMBERS: Final = 100

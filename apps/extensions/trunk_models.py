@@ -1,6 +1,6 @@
 """What a trunk is beyond a SIP peer: how its calls go, its numbers, the host names it is trusted by, what was heard.
 
-Rows of the first three are written by trunk_services.py alone; resolved names and sightings by apps.trunks, which has
+Rows of the first three are written by services.py alone; resolved names and sightings by apps.trunks, which has
 nothing to say of who may register. Triggers (migration 0011) change TrunkVersion with whatever calls depend on.
 """
 

@@ -4,6 +4,7 @@ Re-reads a version, which costs one short query, and the rest only when it diffe
 and nobody once the last good one is too old. Must not write.
 """
 
+import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -74,7 +75,9 @@ class TrunkDirectory:
                     await connection.execute(sql.READ_AT_ONE_MOMENT)
                     # Again: what it was then has to belong to what is read now.
                     version = await (await connection.execute(sql.VERSION, _GOOD_FOR)).fetchone()
-                    self._known = await _read(connection)
+                    tables = await _read(connection)
+                # Thousands of lines take a moment, and calls go on meanwhile.
+                self._known = await asyncio.to_thread(_known, tables)
                 self._version = version
         self._read_at = asked_at
 
@@ -112,20 +115,40 @@ class TrunkDirectory:
         return tuple((carrier.trunk, carrier.outbound.rule.apply(dialled) or "") for carrier in ways)
 
 
-async def _read(connection: AsyncConnection[Any]) -> Known:
-    trunks = await (await connection.execute(sql.TRUNKS)).fetchall()
-    trusted = await (await connection.execute(sql.TRUSTED, _GOOD_FOR)).fetchall()
-    numbers = await (await connection.execute(sql.NUMBERS)).fetchall()
-    resolved = dict(await (await connection.execute(sql.RESOLVED, _GOOD_FOR)).fetchall())
-    blocked = (await (await connection.execute(sql.BLOCKED)).fetchall())[0][0]
-    enabled = {row[0] for row in trunks if row[3]}
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """The rows of one moment."""
+
+    trunks: list[tuple[Any, ...]]
+    trusted: list[tuple[Any, ...]]
+    numbers: list[tuple[Any, ...]]
+    resolved: list[tuple[Any, ...]]
+    blocked: str
+
+
+async def _read(connection: AsyncConnection[Any]) -> _Tables:
+    async def rows(statement: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        return await (await connection.execute(statement, params)).fetchall()
+
+    return _Tables(
+        trunks=await rows(sql.TRUNKS),
+        trusted=await rows(sql.TRUSTED, _GOOD_FOR),
+        numbers=await rows(sql.NUMBERS),
+        resolved=await rows(sql.RESOLVED, _GOOD_FOR),
+        blocked=(await rows(sql.BLOCKED))[0][0] or "",
+    )
+
+
+def _known(tables: _Tables) -> Known:
+    enabled = {row[0] for row in tables.trunks if row[3]}
+    resolved: dict[str, list[str]] = dict(tables.resolved)
     by_peer: dict[UUID, dict[str, str]] = defaultdict(dict)
-    for peer_id, number, extension in numbers:
+    for peer_id, number, extension in tables.numbers:
         by_peer[peer_id][number] = extension
     return Known(
-        table=TrustTable(_entries(trusted, enabled)),
-        blocked=blocked_networks(blocked or ""),
-        carriers={row[0]: _carrier(row, by_peer[row[0]], resolved) for row in trunks if row[3]},
+        table=TrustTable(_entries(tables.trusted, enabled)),
+        blocked=blocked_networks(tables.blocked),
+        carriers={row[0]: _carrier(row, by_peer[row[0]], resolved) for row in tables.trunks if row[3]},
     )
 
 

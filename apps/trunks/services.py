@@ -27,8 +27,8 @@ from apps.extensions.models import (
 )
 from apps.extensions.notices import notify_directory_changed
 from apps.trunks.numbers import ANY, is_number, normal
-from apps.trunks.selectors import conflicts_of_network
 from apps.trunks.servers import is_host_name, show_server, split_server
+from apps.trunks.status import conflicts_of_network
 
 SETTINGS: Final = frozenset(
     {

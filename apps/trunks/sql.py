@@ -103,9 +103,10 @@ JOIN extensions_peer p ON p.id = registered.peer_id
 ORDER BY n.network, p.name
 """
 
-# Every trusted network of enabled trunks, a host name's addresses among them.
+# What enabled trunks trust that overlaps one of the networks, a host name's addresses among it.
 TRUSTED_BY_ENABLED: Final = f"""
-SELECT t.*, p.name FROM ({TRUSTED}) AS t JOIN extensions_peer p ON p.id = t.peer_id WHERE p.enabled
+SELECT t.*, p.name FROM ({TRUSTED}) AS t JOIN extensions_peer p ON p.id = t.peer_id
+WHERE p.enabled AND t.network::inet && ANY(%(networks)s::inet[])
 """  # noqa: S608 - a constant
 
 REFUSED_NEAR: Final = """

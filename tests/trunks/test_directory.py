@@ -31,7 +31,7 @@ from apps.extensions.services import (
 )
 from apps.registrar.rounds import DATABASE_TROUBLE
 from apps.trunks.directory import TRUSTED_FOR_S, Pool, TrunkDirectory
-from apps.trunks.values import CallMode
+from apps.trunks.values import CallMode, Carriers
 from tests.trunks.conftest import Clock
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -155,7 +155,8 @@ async def test_numbers_and_ways_out_are_as_written(
     assert (carrier.call_mode, carrier.servers) == (CallMode.REDIRECT, (("203.0.113.1", 5070),))
     assert directory.extension_for(carrier, "+49 30 555") == "1001"
     assert directory.extension_for(carrier, "+49301007") == "1007"
-    ways = directory.ways_out("example.com", "00 44-20")
+    carriers: Carriers = directory
+    ways = carriers.ways_out("example.com", "00 44-20")
     assert [(way.name, number) for way, number in ways] == [("south", "+4420"), ("north", "004420")]
     assert ways[0][0].servers == (("203.0.113.2", 5061),)
     assert [way.name for way, _ in directory.ways_out("example.com", "12")] == []

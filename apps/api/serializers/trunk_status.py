@@ -4,7 +4,7 @@ from rest_framework import serializers
 
 from apps.trunks.conflicts import Conflict, ConflictCode
 from apps.trunks.findings import Evidence, Finding, Name, Packet, Refusal, RefusalState, Severity
-from apps.trunks.selectors import TrunkStatus
+from apps.trunks.status import TrunkStatus
 
 
 class LastPacketSerializer(serializers.Serializer[Packet]):

@@ -15,13 +15,13 @@ from apps.api.serializers.trunk_status import TrunkStatusSerializer
 from apps.api.serializers.trunks import HostCreate, HostSerializer, NumberPut, NumberSerializer
 from apps.api.views.trunks import BY_ID, NAMED, trunks
 from apps.extensions.models import Peer, TrunkNumber, TrustedHost
-from apps.trunks.selectors import status_of
 from apps.trunks.services import (
     trunk_number_remove,
     trunk_numbers_put,
     trusted_host_add,
     trusted_host_remove,
 )
+from apps.trunks.status import status_of
 
 
 class TrustedHostViewSet(ApiViewSet):

@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from apps.extensions.audit import Actor
 from apps.extensions.models import AuditEntry, Domain, Peer, TrunkSettings, TrustedAddress
 from apps.extensions.services import NewPeer, extension_create, peer_update, source_block, trunk_create
-from apps.trunks import services
+from apps.trunks import services as services
 from apps.trunks.services import (
     trunk_numbers_put,
     trunk_settings_update,

@@ -10,7 +10,6 @@ from typing import Final
 from apps.registrar import outcomes
 from apps.registrar.bindings import Address
 from apps.registrar.outcomes import Outcome
-from apps.registrar.renewals.reading import Renewal
 from apps.sip.message import Request, parse_request
 from apps.sipserver.events import Origin
 
@@ -21,13 +20,13 @@ LONGEST_LOGGED: Final = 120
 UNEVENTFUL: Final = frozenset({outcomes.CHALLENGE, outcomes.REPEAT})
 
 
-def log_renewal(renewal: Renewal) -> None:
-    """Routine, of which only DEBUG is told."""
+def log_unread(data: bytes, origin: Address | Origin, outcome: Outcome) -> None:
+    """Of what was not read in full: routine, of which only DEBUG is told."""
     if logger.isEnabledFor(logging.DEBUG):
-        request = parse_request(renewal.data)
+        request = parse_request(data)
         if isinstance(request, Request):
-            transport = renewal.origin.transport if isinstance(renewal.origin, Origin) else "UDP"
-            log_decision(request, renewal.source, transport, outcomes.OK, is_routine=True)
+            transport = origin.transport if isinstance(origin, Origin) else "UDP"
+            log_decision(request, origin[:2], transport, outcome, is_routine=True)
 
 
 def log_decision(

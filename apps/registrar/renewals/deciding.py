@@ -12,6 +12,7 @@ from apps.registrar.authentication import NONCE_LIFETIME_S, success_headers
 from apps.registrar.bindings import StoredBinding
 from apps.registrar.changes import SHORTENED_BY, Limits, limits_of, requested_s
 from apps.registrar.decisions import Refused, Registration
+from apps.registrar.echoes import response, transaction_key
 from apps.registrar.renewals.reading import Renewal
 from apps.registrar.rhythm import Rhythm
 from apps.sip.contact import Star, parse_contacts
@@ -63,7 +64,7 @@ class Renewed(NamedTuple):
     @property
     def response(self) -> bytes:
         head, _, tail = self.answer.partition("\r\n")
-        return self.renewal.response(head, tail)
+        return response(self.renewal, head, tail)
 
 
 def renewed(
@@ -125,7 +126,7 @@ def ok_text(renewal: Renewal, contacts: Sequence[str], now_s: int, nonce_key: by
     lines += [f"Service-Route: {route}" for route in domain.service_routes]
     lines.append(f"Date: {sip_date(now_s)}")
     more = success_headers(
-        lambda: renewal.transaction_key, renewal.nonce_issued_at_s, domain, nonce_key, host, now_s
+        lambda: transaction_key(renewal), renewal.nonce_issued_at_s, domain, nonce_key, host, now_s
     )
     lines += [f"{name}: {value}" for name, value in more]
     lines.append("")
@@ -154,7 +155,7 @@ def key_to_keep(
     text = ok_text(renewal, contacts, int(now.timestamp()), nonce_key)
     is_plain = all(row.pub_gruu is None for row in bindings) and renewal.aor == registration.aor
     head, _, tail = text.partition("\r\n")
-    same = answered == (text, renewal.response(head, tail))
+    same = answered == (text, response(renewal, head, tail))
     return renewal.key if is_plain and same and renewal.cseq == own.cseq else None
 
 

@@ -9,10 +9,11 @@ from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from apps.registrar.bindings import Address, DomainPolicy
+from apps.registrar.echoes import plain_host
 from apps.sip.digest import DigestCredentials, parse_authorization
 from apps.sip.nonce import nonce_issued_at_s
-from apps.sip.transactions import answer_tag, cookie_key, repeat_key, request_key
-from apps.sip.uri import UriError, normal_host
+from apps.sip.transactions import repeat_key, request_key
+from apps.sip.uri import UriError
 from apps.sipserver.events import Origin
 
 KEY_BYTES: Final = 16
@@ -39,7 +40,8 @@ _COOKIE: Final = "z9hG4bK"
 
 class Renewal(NamedTuple):
     """A REGISTER with credentials that may be a renewal. key: of all its bytes but those that every renewal changes, of
-    who sent it, from where, and of the policy it would be judged by. aor: "sip:<user>@<host>"."""
+    who sent it, from where, and of the policy it would be judged by. aor: "sip:<user>@<host>". The last are as Echoing
+    has them."""
 
     data: bytes
     origin: Address | Origin
@@ -60,42 +62,12 @@ class Renewal(NamedTuple):
     to_text: str
 
     @property
-    def transaction_key(self) -> bytes:
-        return cookie_key("REGISTER", self.cseq, self.call_id, self.branch, self.via_host, self.via[3] or "")
-
-    @property
     def repeat_key(self) -> bytes:
         return repeat_key(self.data, self.source)
 
     @property
     def request_key(self) -> bytes:
         return request_key(self.from_text, self.call_id, f"{self.cseq} REGISTER")
-
-    def response(self, head: str, tail: str) -> bytes:
-        """The answer (RFC 3261 §8.2.6.2, RFC 3581 §4). head: status and phrase; tail: the headers after the echo, each
-        with its line end."""
-        sent, _, _, params = self.via.groups("")
-        host, port = plain_host(self.source[0]), self.source[1]
-        asks_rport = f"{params};".find(";rport;")
-        if asks_rport >= 0:
-            params = f"{params[:asks_rport]};rport={port}{params[asks_rport + 6 :]}"
-        if asks_rport >= 0 or self.via_host != host:
-            params += f";received={host}"
-        tag = answer_tag(self.transaction_key)
-        return (
-            f"SIP/2.0 {head}\r\nVia: {sent}{params}\r\nFrom: {self.from_text}\r\nTo: {self.to_text};tag={tag}\r\n"
-            f"Call-ID: {self.call_id}\r\nCSeq: {self.cseq} REGISTER\r\n{tail}Content-Length: 0\r\n\r\n"
-        ).encode()
-
-    @property
-    def way_back(self) -> Address | Origin:
-        """Over UDP to the host it came from, at the port the Via says (RFC 3261 §18.2.2, RFC 3581 §4)."""
-        if (
-            isinstance(self.origin, Origin) and self.origin.flow is not None
-        ) or ";rport;" in f"{self.via[4]};":
-            return self.origin
-        port = int(self.via[3] or (5061 if self.via[1].startswith("SIP/2.0/TLS") else 5060))
-        return self.origin._replace(port=port) if isinstance(self.origin, Origin) else (self.source[0], port)
 
 
 class RenewalReader:
@@ -175,11 +147,6 @@ def _renewal(
         text[from_.start(1) : from_.end(2)],
         to[1],
     )
-
-
-def plain_host(host: str) -> str:
-    """As normal_host has it; raises UriError for what is no IPv6 address."""
-    return normal_host(host.partition("%")[0]) if ":" in host else host
 
 
 def _span_of_branch(via: re.Match[str]) -> tuple[int, int] | None:

@@ -33,7 +33,7 @@ from apps.registrar.deciding import (
     first_challenge,
     unavailable,
 )
-from apps.registrar.decision_log import log_unread
+from apps.registrar.decision_log import log_unread, tell_decisions
 from apps.registrar.echoes import way_back
 from apps.registrar.received import Malformed, Received, read
 from apps.registrar.renewals.lane import renew
@@ -92,6 +92,12 @@ class BatchProcessor:
 
     async def answers(self, datagrams: Sequence[Datagram]) -> list[Datagram]:
         """(bytes, destination) for each request that gets an answer, committed before it is returned."""
+        try:
+            return await self._answers(datagrams)
+        finally:
+            tell_decisions()
+
+    async def _answers(self, datagrams: Sequence[Datagram]) -> list[Datagram]:
         heard: list[Heard] = []
         for data, origin in datagrams:
             one = self._reader.read(data, origin) or read_unproven(data, origin) or read(data, origin)

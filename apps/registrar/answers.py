@@ -55,7 +55,7 @@ def contact_value(binding: StoredBinding, registration: Registration) -> str:
     value = plain_contact_value(
         binding.contact, binding.q, binding.expires_s(registration.now), binding.instance_id, binding.reg_id
     )
-    if registration.supports("gruu"):
+    if (binding.pub_gruu or binding.temp_gruu) and registration.supports("gruu"):
         value += f';pub-gruu="{binding.pub_gruu}"' if binding.pub_gruu else ""
         value += f';temp-gruu="{binding.temp_gruu}"' if binding.temp_gruu else ""
     return value

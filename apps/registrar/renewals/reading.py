@@ -40,8 +40,8 @@ _COOKIE: Final = "z9hG4bK"
 
 class Renewal(NamedTuple):
     """A REGISTER with credentials that may be a renewal. key: of all its bytes but those that every renewal changes, of
-    who sent it, from where, and of the policy it would be judged by. aor: "sip:<user>@<host>". The last are as Echoing
-    has them."""
+    who sent it, from where, and of the policy it would be judged by. aor: "sip:<user>@<host>"; authorization: the
+    header that `credentials` are of. The last are as Echoing has them."""
 
     data: bytes
     origin: Address | Origin
@@ -50,6 +50,7 @@ class Renewal(NamedTuple):
     key: bytes
     user: str
     aor: str
+    authorization: str
     credentials: DigestCredentials
     nonce_issued_at_s: int
     asked_s: int | None
@@ -136,6 +137,7 @@ def _renewal(
         _key(policy, origin, credentials.username, text, varying),
         to[2],
         f"sip:{to[2]}@{to[3]}",
+        authorization[1],
         credentials,
         issued_at_s,
         int(asked[1]) if asked else None,

@@ -113,7 +113,7 @@ class BatchProcessor:
         if not renewals:
             return {}
         try:
-            found = await renew(self.store, renewals, self.means.chance.nonce_key)
+            found = await renew(self.store, renewals, self.means.chance.nonce_key, self.means.chance.gruu_key)
         except (Error, PoolTimeout) as error:
             logger.warning("%d renewals could not be written: %s", len(renewals), error)
             return {}

@@ -5,6 +5,7 @@ Only spellings that leave no doubt are taken; for all others None is said, and t
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -27,13 +28,14 @@ _VIA: Final = re.compile(
 _FROM: Final = re.compile(rf"\r\nFrom: ([^\r\n>]*+>);tag=({_TOKEN})\r\n")
 # A port or parameters of the URI say nothing of whose it is, and some phones write them.
 _TO: Final = re.compile(
-    r"\r\nTo: ([^\r\n<]*+<sips?:([A-Za-z0-9\-_.+*!~]++)@([a-z0-9.\-]++)(?:[:;][^\r\n<>]*+)?>)\r\n"
+    r"\r\nTo: (([^\r\n<]*+<)?sips?:([A-Za-z0-9\-_.+*!~]++)@([a-z0-9.\-]++)(?(2)(?:[:;][^\r\n<>]*+)?>))\r\n"
 )
 _CALL_ID: Final = re.compile(r"\r\nCall-ID: ([!-~]++)\r\n")
 _CSEQ: Final = re.compile(r"\r\nCSeq: ([1-9][0-9]{0,8}+) REGISTER\r\n")
 _AUTHORIZATION: Final = re.compile(r"\r\nAuthorization: (Digest [ -~]++)\r\n")
 _ASKED: Final = re.compile(r"\r\nContact: [^\r\n>]*+>[^\r\n,]*?;expires=([0-9]{1,9})(?![0-9])")
 _EXPIRES: Final = re.compile(r"\r\nExpires: ([0-9]{1,9}+)\r\n")
+_SUPPORTED: Final = re.compile(r"\r\nSupported: ([^\r\n]*+)\r\n")
 _BRANCH: Final = ";branch="
 _COOKIE: Final = "z9hG4bK"
 
@@ -41,7 +43,8 @@ _COOKIE: Final = "z9hG4bK"
 class Renewal(NamedTuple):
     """A REGISTER with credentials that may be a renewal. key: of all its bytes but those that every renewal changes, of
     who sent it, from where, and of the policy it would be judged by. aor: "sip:<user>@<host>"; authorization: the
-    header that `credentials` are of. The last are as Echoing has them."""
+    header that `credentials` are of; supported: option tags it surely says it supports. The last are as Echoing has
+    them."""
 
     data: bytes
     origin: Address | Origin
@@ -54,6 +57,7 @@ class Renewal(NamedTuple):
     credentials: DigestCredentials
     nonce_issued_at_s: int
     asked_s: int | None
+    supported: frozenset[str]
     cseq: int
     call_id: str
     branch: str
@@ -128,19 +132,20 @@ def _renewal(
     if branch is None:
         return None
     varying = sorted((branch, from_.span(2), cseq.span(1), authorization.span(1)))
-    asked = _ASKED.search(text) or _EXPIRES.search(text)
+    asked, supported = _ASKED.search(text) or _EXPIRES.search(text), _SUPPORTED.search(text)
     return Renewal(
         data,
         origin,
         origin[:2],
         domain,
         _key(policy, origin, credentials.username, text, varying),
-        to[2],
-        f"sip:{to[2]}@{to[3]}",
+        to[3],
+        f"sip:{to[3]}@{to[4]}",
         authorization[1],
         credentials,
         issued_at_s,
         int(asked[1]) if asked else None,
+        _tags(supported[1]) if supported else frozenset(),
         int(cseq[1]),
         call_id[1],
         text[slice(*branch)],
@@ -149,6 +154,11 @@ def _renewal(
         text[from_.start(1) : from_.end(2)],
         to[1],
     )
+
+
+@lru_cache(maxsize=256)  # a kind of phone says the same
+def _tags(text: str) -> frozenset[str]:
+    return frozenset(tag.strip(" \t").lower() for tag in text.split(","))
 
 
 def _span_of_branch(via: re.Match[str]) -> tuple[int, int] | None:

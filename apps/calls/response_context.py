@@ -115,9 +115,11 @@ class ResponseContext(Timed):
         data = without_top_via(response)
         if data is not None:
             self._server.respond(response.status, data, now)
-        if first:
-            self._clients.remove(client)
-            self._stop(ELSEWHERE, now)
+            if first:
+                self._clients.remove(client)
+                self._stop(ELSEWHERE, now)
+        elif first:
+            self.ended(client, 502, None, now)
 
     def ended(self, client: ClientTransaction, status: int, response: Response | None, now: float) -> None:
         self._clients.remove(client)

@@ -12,7 +12,7 @@ from apps.sipserver.addresses import format_address
 from apps.sipserver.events import Address
 from tests.registrar.phone import Phone, read_reply
 
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 REPEAT_AFTER_S = 0.5
 _serial = count(1)
 

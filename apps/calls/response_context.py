@@ -73,8 +73,7 @@ class ResponseContext(Timed):
         self._layer.timers.set(self, now + LIFE)
 
     def forward(self, passage: Passage, verdict: Forward, now: float) -> None:
-        """To the hops of the first group, and to the next when that came to nothing. Raises ValueError for a hop whose
-        text has a line break."""
+        """To the hops of the first group, and to the next when that came to nothing."""
         self.unasked()
         self._passage = passage
         self._in_dialog = passage.token is not None

@@ -102,7 +102,6 @@ class ServerTransaction(Timed):
     def acknowledged(self, now: float) -> None:
         """The ACK of a final answer other than 2xx came (Timer I)."""
         if self.state is Served.COMPLETED and self.is_invite:
-            self._last = None
             self._end(Served.CONFIRMED, now if is_reliable(self.way_back) else now + T4)
 
     def forget(self) -> None:
@@ -131,7 +130,7 @@ class ServerTransaction(Timed):
 
     def _end(self, state: Served, until: float) -> None:
         if state is not Served.COMPLETED:
-            self._again_at = NEVER
+            self._again_at, self._last, self._trying = NEVER, None, b""  # nothing of these is said again
         self.state = state
         self._until = until
         self._layer.timers.set(self, min(self._again_at, until))

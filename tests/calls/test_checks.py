@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.calls.values import Forward
+from apps.calls.values import Forward, Refuse
 from apps.sipserver.events import Origin
 from tests.calls.scene import Phone, Scene, hop, methods
 
@@ -112,3 +112,17 @@ def test_p13_a_question_nobody_answers_is_500_in_the_end() -> None:
     scene.say(ALICE.invite(), ALICE.way)
     assert methods(scene.wait(33))[0] == "500"
     assert scene.decide(Forward(((hop(BOB),),))) == []
+
+
+def test_p13_a_refusal_says_the_reason_it_is_given_or_the_usual_one() -> None:
+    scene = Scene()
+    for cseq, (refuse, start) in enumerate(
+        (
+            (Refuse(403, "Not today"), "SIP/2.0 403 Not today"),
+            (Refuse(480, ""), "SIP/2.0 480 Temporarily Unavailable"),
+            (Refuse(699, ""), "SIP/2.0 699 "),
+            (Refuse(302, "", (("Contact", "<sip:a@b>\r\nEvil: 1"),)), "SIP/2.0 500 Server Internal Error"),
+        )
+    ):
+        scene.say(ALICE.invite(cseq=cseq), ALICE.way)
+        assert [one.start for one in scene.decide(refuse)] == [start]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from apps.calls.proxy import Proxy
-from apps.calls.values import Ask, Forward, Hop, Send, Verdict
+from apps.calls.values import Ask, Forward, Hop, Refuse, Send
 from apps.sip.backward import Response, read_response
 from apps.sip.message import Request, parse_request
 from apps.sipserver.events import Address, Origin
@@ -164,7 +164,7 @@ class Scene:
     def say(self, data: bytes, way: Way) -> list[Heard]:
         return self._heard(self.proxy.receive(data, way, self.now))
 
-    def decide(self, verdict: Verdict) -> list[Heard]:
+    def decide(self, verdict: Refuse | Forward) -> list[Heard]:
         return self._heard(self.proxy.answer(self.asks.pop(0).number, verdict, self.now))
 
     def wait(self, seconds: float) -> list[Heard]:
@@ -183,7 +183,7 @@ class Scene:
         return self._heard(self.proxy.failed([Send(one.data, one.way) for one in undelivered], self.now))
 
     def place(
-        self, caller: Phone, *hops: Hop, verdict: Verdict | None = None, data: bytes | None = None
+        self, caller: Phone, *hops: Hop, verdict: Refuse | Forward | None = None, data: bytes | None = None
     ) -> list[Heard]:
         """An INVITE and its verdict: what the hops hear."""
         self.say(data or caller.invite(), caller.way)

@@ -16,9 +16,9 @@ WITH made AS (
     SELECT gen_random_uuid(), id, 'trunk', %(name)s, true, 1, 'replace', false, now(), now() FROM extensions_domain
     RETURNING id
 ), settings AS (
-    INSERT INTO extensions_trunksettings (peer_id, server, transport, call_mode, inbound_strip, inbound_add,
+    INSERT INTO extensions_trunksettings (peer_id, server, call_mode, inbound_strip, inbound_add,
                                           outbound_prefixes, outbound_strip, outbound_add, priority)
-    SELECT id, '', 'udp', %(mode)s, 0, '', '', 0, '', 100 FROM made
+    SELECT id, '', %(mode)s, 0, '', '', 0, '', 100 FROM made
 )
 INSERT INTO extensions_trustedaddress (id, peer_id, network, transport, created_at)
 SELECT gen_random_uuid(), id, %(host)s::cidr, 'any', now() FROM made

@@ -187,7 +187,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SERVE_AUTHENTICATION": [],
     "ENUM_NAME_OVERRIDES": {
-        "TrunkTransport": "apps.extensions.models.TrunkTransport",
+        "DomainCallMode": "apps.extensions.models.DomainCallMode",
+        "TrunkCallMode": "apps.extensions.models.TrunkCallMode",
         "TrustedTransport": "apps.extensions.models.TrustedTransport",
         "StateEnum": "apps.registrar.states.PeerState",
     },

@@ -5,7 +5,7 @@ from typing import Any, Final
 from django import forms
 
 from apps.console.forms import NetworkForm, ServiceForm
-from apps.extensions.models import TrunkCallMode, TrunkTransport, TrustedTransport
+from apps.extensions.models import TrunkCallMode, TrustedTransport
 
 LONGEST_PASTE: Final = 200_000
 LONGEST_SERVER: Final = 262
@@ -68,10 +68,9 @@ class TrunkEditForm(ServiceForm):
         label="Calls to it go to",
         max_length=LONGEST_SERVER,
         required=False,
-        help_text="Host or host:port, as the carrier says. Empty: no call goes out here.",
+        help_text="Host or host:port, as the carrier says, over UDP. Empty: no call goes out here.",
         widget=forms.TextInput(attrs={**TEXT, "placeholder": "sip.carrier.example"}),
     )
-    transport = forms.ChoiceField(label="Over", choices=TrunkTransport.choices)
     inbound_strip = forms.IntegerField(
         label="Digits to take off the front", min_value=0, max_value=32, help_text="A + counts as one."
     )

@@ -370,7 +370,6 @@ from apps.extensions.trunk_models import (  # noqa: E402, I001 - Django looks he
     TrunkNumber as TrunkNumber,
     TrunkSettings as TrunkSettings,
     TrunkSighting as TrunkSighting,
-    TrunkTransport as TrunkTransport,
     TrunkVersion as TrunkVersion,
     TrustedHost as TrustedHost,
 )

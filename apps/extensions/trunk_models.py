@@ -27,20 +27,15 @@ class TrunkCallMode(models.TextChoices):
     REDIRECT = "redirect", "Tell it the phones' addresses (302)"
 
 
-class TrunkTransport(models.TextChoices):
-    UDP = "udp", "UDP"
-    TCP = "tcp", "TCP"
-    TLS = "tls", "TLS"
-
-
 class TrunkSettings(models.Model):
     """Where calls to a trunk go, and what becomes of numbers on the way in and out. Every trunk has one."""
 
     peer = models.OneToOneField(
         Peer, primary_key=True, on_delete=models.CASCADE, related_name="trunk_settings"
     )
-    server = models.CharField(max_length=262, blank=True, default="", help_text="host or host:port.")
-    transport = models.CharField(max_length=3, choices=TrunkTransport.choices, default=TrunkTransport.UDP)
+    server = models.CharField(
+        max_length=262, blank=True, default="", help_text="host or host:port, over UDP."
+    )
     call_mode = models.CharField(max_length=8, choices=TrunkCallMode.choices, default=TrunkCallMode.PROXY)
     inbound_strip = models.PositiveSmallIntegerField(default=0)
     inbound_add = models.CharField(max_length=33, blank=True, default="")
@@ -51,9 +46,6 @@ class TrunkSettings(models.Model):
 
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
-            models.CheckConstraint(
-                condition=Q(transport__in=TrunkTransport.values), name="trunk_transport_known"
-            ),
             models.CheckConstraint(
                 condition=Q(call_mode__in=TrunkCallMode.values), name="trunk_call_mode_known"
             ),

@@ -7,7 +7,7 @@ and nobody once the last good one is too old. Must not write.
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_network
@@ -21,7 +21,7 @@ from apps.registrar.blocking import BlockedNetworks, blocked_networks
 from apps.sipserver.events import Address
 from apps.trunks import sql
 from apps.trunks.numbers import Inbound, Mapped, Outbound, normal
-from apps.trunks.servers import DEFAULT_PORTS, is_address, split_server
+from apps.trunks.servers import DEFAULT_PORT, is_address, split_server
 from apps.trunks.trust import Entry, TrustTable, source_address
 from apps.trunks.values import CallMode, Trunk
 
@@ -85,6 +85,10 @@ class TrunkDirectory:
     def is_trusting(self) -> bool:
         """Whether what was read is young enough to be believed (C117)."""
         return self._read_at is not None and self._clock() - self._read_at <= TRUSTED_FOR_S
+
+    def servers(self) -> Mapping[UUID, Sequence[Address]]:
+        """Where calls to each trunk go."""
+        return {peer_id: carrier.trunk.servers for peer_id, carrier in self._known.carriers.items()}
 
     def trunk_at(self, host: str, port: int, transport: str) -> Trunk | None:
         if not self.is_trusting:
@@ -159,24 +163,23 @@ def _entries(rows: Iterable[tuple[Any, ...]], enabled: set[UUID]) -> Iterable[En
 
 
 def _carrier(row: tuple[Any, ...], numbers: Mapping[str, str], resolved: Mapping[str, list[str]]) -> Carrier:
-    peer_id, name, domain, _, call_mode, server, transport, *numbering = row
+    peer_id, name, domain, _, call_mode, server, *numbering = row
     in_strip, in_add, prefixes, out_strip, out_add, priority = numbering
     trunk = Trunk(
         peer_id=peer_id,
         name=name,
         domain=domain,
         call_mode=CallMode(call_mode),
-        servers=_servers(server, transport, resolved),
-        transport=transport.upper(),
+        servers=_servers(server, resolved),
     )
     inbound = Inbound(Mapped(in_strip, in_add), numbers)
     return Carrier(trunk, inbound, Outbound(tuple(prefixes.split()), Mapped(out_strip, out_add)), priority)
 
 
-def _servers(server: str, transport: str, resolved: Mapping[str, list[str]]) -> tuple[Address, ...]:
+def _servers(server: str, resolved: Mapping[str, list[str]]) -> tuple[Address, ...]:
     split = split_server(server)
     if split is None:
         return ()
     host, port = split
     hosts = [host] if is_address(host) else resolved.get(host, [])
-    return tuple((each, port or DEFAULT_PORTS[transport]) for each in hosts)
+    return tuple((each, port or DEFAULT_PORT) for each in hosts)

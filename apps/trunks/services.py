@@ -33,7 +33,6 @@ from apps.trunks.status import conflicts_of_network
 SETTINGS: Final = frozenset(
     {
         "server",
-        "transport",
         "call_mode",
         "inbound_strip",
         "inbound_add",

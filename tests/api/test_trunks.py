@@ -97,7 +97,6 @@ def test_another_trunks_address_is_a_404(api: APIClient, trunk: Peer, actor: Act
 
 SETTINGS = {
     "server": "sip.carrier.example:5080",
-    "transport": "tcp",
     "call_mode": "redirect",
     "inbound_strip": 5,
     "inbound_add": "1",
@@ -121,7 +120,6 @@ def test_a_trunks_settings_are_read_and_changed(api: APIClient, trunk: Peer) -> 
     ("field", "value"),
     [
         ("server", "sip:carrier"),
-        ("transport", "ws"),
         ("call_mode", "both"),
         ("inbound_strip", 33),
         ("inbound_add", "abc"),

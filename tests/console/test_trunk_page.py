@@ -20,7 +20,6 @@ SETTINGS = {
     "enabled": "on",
     "call_mode": "redirect",
     "server": "sip.carrier.example:5080",
-    "transport": "tcp",
     "inbound_strip": "5",
     "inbound_add": "",
     "outbound_prefixes": "0 +",

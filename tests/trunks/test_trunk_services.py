@@ -55,7 +55,6 @@ def test_settings_are_kept_in_one_form_and_audited(trunk: Peer, actor: Actor) ->
         ("server", "carrier:port"),
         ("server", "sip:carrier.example"),
         ("server", "192.0.2"),
-        ("transport", "sctp"),
         ("call_mode", "both"),
         ("inbound_add", "abc"),
         ("outbound_add", "1+"),

@@ -8,9 +8,9 @@ from django.db import migrations, models
 # Every trunk there is gets the settings a new one has: it takes no calls out, and its numbers stay as they are.
 SETTINGS = """
 INSERT INTO extensions_trunksettings (
-    peer_id, server, transport, call_mode, inbound_strip, inbound_add, outbound_prefixes, outbound_strip, outbound_add,
+    peer_id, server, call_mode, inbound_strip, inbound_add, outbound_prefixes, outbound_strip, outbound_add,
     priority)
-SELECT id, '', 'udp', 'proxy', 0, '', '', 0, '', 100 FROM extensions_peer WHERE kind = 'trunk'
+SELECT id, '', 'proxy', 0, '', '', 0, '', 100 FROM extensions_peer WHERE kind = 'trunk'
 """
 
 # The row's lock makes those who change trunks take turns until they commit, so that no version is read before all

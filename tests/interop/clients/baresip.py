@@ -26,7 +26,7 @@ class Baresip:
     def missing(self) -> str | None:
         if shutil.which("baresip") is None:
             return "baresip is not installed (apt-get install baresip-core)"
-        return None if _module_path() else "baresip's modules are not where Debian has them"
+        return None if module_path() else "baresip's modules are not where Debian has them"
 
     def version(self) -> str:
         done = subprocess.run(["baresip", "-h"], capture_output=True, text=True, check=False)
@@ -42,9 +42,9 @@ class Baresip:
 
     @contextmanager
     def phone(self, server: Server, transport: str, login: Login, folder: Path) -> Iterator[Phone]:
-        control_port = _free_port()
+        control_port = free_port()
         config = [
-            f"module_path {_module_path()}",
+            f"module_path {module_path()}",
             *("module_app account.so", "module_app menu.so", "module_app ctrl_tcp.so"),
             f"ctrl_tcp_listen {HOST}:{control_port}",
             f"sip_listen {server.uri_host}:0",
@@ -138,11 +138,11 @@ class Control:
         return True
 
 
-def _module_path() -> str | None:
+def module_path() -> str | None:
     return next(itertools.chain((path for path in MODULES if Path(path).is_dir()), [None]))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

@@ -1,4 +1,4 @@
-"""The one place that sees every door: http | websocket | sip.
+"""The one place that sees every door: http | websocket | sip | sip.calls.
 
 Must not hold logic: each protocol's application lives in its own room.
 """
@@ -15,7 +15,8 @@ from django.urls import path, re_path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "registrar_admin.settings")
 django.setup()
 
-from apps.live.routing import websocket_urlpatterns  # noqa: E402 - needs the apps to be loaded
+from apps.calls.consumers import CallConsumer  # noqa: E402 - needs the apps to be loaded
+from apps.live.routing import websocket_urlpatterns  # noqa: E402
 from apps.registrar.consumers import RegistrarConsumer  # noqa: E402
 from apps.registrar.websocket import SipConsumer  # noqa: E402
 
@@ -29,5 +30,6 @@ application = ProtocolTypeRouter(
         "http": get_asgi_application(),
         "websocket": AllowedHostsOriginValidator(URLRouter([phones, pages])),  # type: ignore[list-item]
         "sip": RegistrarConsumer.as_asgi(),
+        "sip.calls": CallConsumer.as_asgi(),
     }
 )

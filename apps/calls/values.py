@@ -63,4 +63,9 @@ class Forward:
     ring_s: float = 180.0
 
 
-Verdict = Refuse | Forward
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """No answer at all: it came from a blocked network."""
+
+
+Verdict = Refuse | Forward | Ignore

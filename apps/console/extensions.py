@@ -142,7 +142,7 @@ def delete(request: HttpRequest, extension_id: UUID) -> HttpResponse:
         messages.success(request, f"Extension {number} is deleted.")
         return redirect("console:extensions")
     bindings = selectors.bindings_of_extension(extension)
-    context = {"section": "extensions", "extension": extension, "bindings": list(bindings)}
+    context = {"section": "extensions", "extension": extension, "bindings": bindings}
     return render(request, "console/extensions/delete.html", context)
 
 

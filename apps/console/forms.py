@@ -13,7 +13,13 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest, QueryDict
 
 from apps.accounts.models import Role
-from apps.extensions.models import MOST_SPREAD_PERCENT, DigestOrder, TrustedTransport, WhenFull
+from apps.extensions.models import (
+    MOST_SPREAD_PERCENT,
+    DigestOrder,
+    DomainCallMode,
+    TrustedTransport,
+    WhenFull,
+)
 
 Result = TypeVar("Result")
 
@@ -339,6 +345,12 @@ class DomainForm(ServiceForm):
         help_text="Proxies that phones send their calls through, told in every answer in this order, one per line, "
         "like <sip:proxy.example.com;lr>.",
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
+    )
+    call_mode = forms.ChoiceField(
+        label="Calls between phones",
+        choices=DomainCallMode.choices,
+        help_text="Relayed calls also reach phones behind NAT, and ring all phones of an extension. A caller who is "
+        "sent to the phones calls them directly. A trunk has a setting of its own.",
     )
 
     @property

@@ -9,7 +9,6 @@ from typing import Final
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.gzip import gzip_page
@@ -88,7 +87,7 @@ async def export(request: HttpRequest) -> StreamingHttpResponse:
 @admin_required
 def drop(request: HttpRequest) -> HttpResponseBase:
     """GET names what would be dropped and asks; POST drops."""
-    bindings = list(_selected_bindings(request))
+    bindings = _selected_bindings(request)
     if request.method != "POST":
         return render(
             request, "console/registrations/drop.html", {"section": "registrations", "bindings": bindings}
@@ -113,12 +112,12 @@ def _uuids(request: HttpRequest, name: str) -> list[UUID]:
     return found
 
 
-def _selected_bindings(request: HttpRequest) -> QuerySet[Binding]:
+def _selected_bindings(request: HttpRequest) -> list[Binding]:
     """Bindings named one by one (the confirmation, the extension page), or all of the selected peers."""
-    live = selectors.ringing_order(selectors.live_bindings())
+    live = selectors.live_bindings()
     if binding_ids := _uuids(request, "binding"):
-        return live.filter(binding_id__in=binding_ids)
-    return live.filter(peer_id__in=_selected(request))
+        return selectors.ringing_order(live.filter(binding_id__in=binding_ids))
+    return selectors.ringing_order(live.filter(peer_id__in=_selected(request)))
 
 
 def _filters(counters: selectors.Counters) -> list[tuple[str, str, int]]:

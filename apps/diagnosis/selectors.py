@@ -178,7 +178,7 @@ def _credentials(ids: Sequence[UUID]) -> Mapping[UUID, list[Credential]]:
 
 
 def _bindings(ids: Sequence[UUID]) -> Mapping[UUID, list[BindingFacts]]:
-    live = list(ringing_order(live_bindings().filter(peer_id__in=ids)))
+    live = ringing_order(live_bindings().filter(peer_id__in=ids))
     probes = Probe.objects.in_bulk([binding.binding_id for binding in live])
     found: dict[UUID, list[BindingFacts]] = {peer_id: [] for peer_id in ids}
     for binding in live:

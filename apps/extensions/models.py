@@ -36,6 +36,13 @@ class DigestOrder(models.TextChoices):
     SHA256_ONLY = "sha256_only", "SHA-256 only"
 
 
+class DomainCallMode(models.TextChoices):
+    """How a call of a phone to an extension goes on."""
+
+    PROXY = "proxy", "Relay it to the phones"
+    REDIRECT = "redirect", "Send the caller to the phones (302)"
+
+
 class PeerKind(models.TextChoices):
     DEVICE = "device", "Device"
     TRUNK = "trunk", "Trunk"
@@ -83,6 +90,12 @@ class Domain(models.Model):
     service_routes = models.TextField(
         blank=True, default="", db_default="", help_text="Service-Route values in order, one per line."
     )
+    call_mode = models.CharField(
+        max_length=8,
+        choices=DomainCallMode.choices,
+        default=DomainCallMode.PROXY,
+        db_default=DomainCallMode.PROXY,
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -107,6 +120,9 @@ class Domain(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(digest_order__in=DigestOrder.values), name="domain_digest_order_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(call_mode__in=DomainCallMode.values), name="domain_call_mode_known"
             ),
         ]
 
@@ -346,3 +362,15 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.target_label}"
+
+
+from apps.extensions.trunk_models import (  # noqa: E402, F401 - Django looks here
+    ResolvedName,
+    TrunkCallMode,
+    TrunkNumber,
+    TrunkSettings,
+    TrunkSighting,
+    TrunkTransport,
+    TrunkVersion,
+    TrustedHost,
+)

@@ -32,6 +32,7 @@ from apps.extensions.models import (
     Extension,
     Peer,
     PeerKind,
+    TrunkSettings,
     TrustedAddress,
     TrustedTransport,
 )
@@ -42,6 +43,9 @@ from apps.extensions.routes import normal_networks, normal_routes
 
 # They are read with every batch of packets.
 MOST_BLOCKED: Final = 1000
+# Each process that carries calls knows them all by heart.
+MOST_TRUNKS: Final = 1000
+MOST_TRUSTED: Final = 10_000
 EXTENSION_FIELDS: Final = frozenset({"display_name", "enabled"})
 PEER_FIELDS: Final = frozenset(
     {
@@ -69,6 +73,7 @@ DOMAIN_FIELDS: Final = frozenset(
         "any_contact",
         "edge_proxies",
         "service_routes",
+        "call_mode",
     }
 )
 
@@ -209,8 +214,11 @@ def trunk_create(*, domain: Domain, name: str, actor: Actor) -> Peer:
     trunk = Peer(domain=domain, kind=PeerKind.TRUNK, name=name.strip())
     check_sip_user("name", trunk.name)
     _refuse_taken_peer_name(domain, trunk.name, extension=None)
+    if Peer.objects.filter(kind=PeerKind.TRUNK).count() >= MOST_TRUNKS:
+        raise ValidationError({"name": f"There can be at most {MOST_TRUNKS} trunks. Remove one first."})
     _validate(trunk)
     trunk.save(force_insert=True)
+    TrunkSettings.objects.create(peer=trunk)
     record(actor, "trunk_create", trunk)
     notify_directory_changed([trunk.pk])
     return trunk
@@ -236,6 +244,10 @@ def trusted_address_add(
     trusted = ipaddress.ip_network(str(address.network))
     if not wide_confirmed:
         refuse_wide(trusted, "trusts", "Confirm that all of them are the carrier's.")
+    if TrustedAddress.objects.count() >= MOST_TRUSTED:
+        raise ValidationError(
+            {"network": f"At most {MOST_TRUSTED} addresses can be trusted. Remove one first."}
+        )
     address.save(force_insert=True)
     record(
         actor, "trusted_address_add", trunk, {"network": str(trusted), "port": port, "transport": transport}

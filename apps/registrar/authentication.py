@@ -72,11 +72,16 @@ class Claim:
 
 
 def read_claim(
-    request: Request, domain: DomainPolicy, nonce_key: bytes, source_host: str, now_s: int
+    request: Request,
+    domain: DomainPolicy,
+    nonce_key: bytes,
+    source_host: str,
+    now_s: int,
+    header: str = "authorization",
 ) -> Claim | AuthorizationFault | None:
     """The claim to look up; None where a challenge is due (no credentials for us, foreign nonce, algorithm not
     offered)."""
-    credentials = parse_authorization(request.values("authorization"), domain.realm)
+    credentials = parse_authorization(request.values(header), domain.realm)
     if not isinstance(credentials, DigestCredentials):
         return credentials
     if credentials.algorithm not in domain.algorithms:
@@ -155,9 +160,10 @@ def nonce_after_refusal(claim: Claim) -> str | None:
     return None if claim.nonce_expired else claim.credentials.nonce
 
 
-def challenge_headers(domain: DomainPolicy, nonce: str, *, stale: bool) -> list[tuple[str, str]]:
-    """One WWW-Authenticate per algorithm, in the domain's order (RFC 8760 §2.4)."""
+def challenge_headers(
+    domain: DomainPolicy, nonce: str, *, stale: bool, header: str = "WWW-Authenticate"
+) -> list[tuple[str, str]]:
+    """One of that header per algorithm, in the domain's order (RFC 8760 §2.4)."""
     return [
-        ("WWW-Authenticate", www_authenticate(domain.realm, nonce, algorithm, stale))
-        for algorithm in domain.algorithms
+        (header, www_authenticate(domain.realm, nonce, algorithm, stale)) for algorithm in domain.algorithms
     ]

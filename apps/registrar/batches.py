@@ -30,7 +30,7 @@ from apps.registrar.renewals.reading import Renewal, RenewalReader
 from apps.registrar.rules import Answer, requested_aor
 from apps.registrar.sightings.notes import Sightings
 from apps.registrar.store import Directory, NonceCountTaken, Store
-from apps.registrar.triage import triage
+from apps.registrar.triage import ALLOW, triage
 from apps.sip.digest import AuthorizationFault
 from apps.sipserver.events import Datagram
 
@@ -59,6 +59,7 @@ class BatchProcessor:
         server: Address = ("", 0),
         socket: str = "",
         sightings: Sightings | None = None,
+        allow: tuple[str, str] = ALLOW,
     ) -> None:
         # His HA1s are opened like everybody's, so that refusing him takes as long (C91).
         place = place_of(NOBODY.peer_id, NOBODY.peer_id, NOBODY.peer_name)
@@ -66,6 +67,7 @@ class BatchProcessor:
         nobody = replace(NOBODY, ha1s=store.opened([kept]))
         self.means = Means(chance, nobody, own_hosts, server, socket, sightings or Sightings())
         self.store = store
+        self.allow = allow
         self.changed = changed
         self.notified = notified
         # As last read: for while the database is away, and to know what may be a renewal.
@@ -147,7 +149,7 @@ class BatchProcessor:
 
     def _triage_request(self, received: Received, directory: Directory) -> Datagram | Claimant:
         request, source, now = received.request, received.source, directory.now
-        domain = triage(request, directory.domains)
+        domain = triage(request, directory.domains, self.allow)
         if isinstance(domain, Answer):
             self.means.sightings.refused(request, domain.outcome, source, now)
             return answered(received, domain)

@@ -8,7 +8,7 @@ import hashlib
 import logging
 import secrets
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from datetime import timedelta
 from typing import Any, cast
 from uuid import uuid4
@@ -23,6 +23,7 @@ from apps.registrar.admission import Admission
 from apps.registrar.batches import BatchProcessor
 from apps.registrar.deciding import Chance
 from apps.registrar.gruu import gruu_key
+from apps.registrar.handover import sort_out
 from apps.registrar.qualify.options import qualify_key
 from apps.registrar.qualify.prober import Prober
 from apps.registrar.qualify.store import Reach
@@ -33,10 +34,11 @@ from apps.registrar.regevent.store import NotifyQueue
 from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
 from apps.registrar.store import Store
 from apps.registrar.trace.recorder import Recorder
+from apps.registrar.triage import ALLOW, ALLOW_WITH_CALLS
 from apps.registrar.worker import WEB_SOCKETS, WorkerTasks
 from apps.sip.uri import format_host
-from apps.sipserver.events import SipScope
-from apps.sipserver.udp import WILDCARDS
+from apps.sipserver.addresses import WILDCARDS
+from apps.sipserver.events import Datagram, SipScope
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +84,7 @@ class RegistrarConsumer(AsyncConsumer):
         name = socket_name(scope)
         queue = NotifyQueue(notify_key(settings.SECRET_KEY), uuid4)
         self.load = scope["load"]
+        self.handing_over = scope["handing_over"]
         self.admission = Admission(nonce_key(settings.SECRET_KEY))
         self.rounds = Rounds()
         delay_s = 0.1
@@ -129,6 +132,7 @@ class RegistrarConsumer(AsyncConsumer):
             known_as,
             name,
             self.tasks.sightings,
+            ALLOW if scope["handing_over"] is None else ALLOW_WITH_CALLS,
         )
         self.prober = Prober(
             self.store.pool,
@@ -154,8 +158,23 @@ class RegistrarConsumer(AsyncConsumer):
         self.prober.hear(event["datagrams"])  # first, for it tells the time
         if self.recorder.is_on:
             self.recorder.received(event["datagrams"])
+        replies = read_replies(self.notifies.queue.key, event["datagrams"])
+        await self._register(await self._hand_over(event["datagrams"]))
+        if replies:
+            await self.notifies.take_replies(replies)
+
+    async def _hand_over(self, datagrams: Sequence[Datagram]) -> Sequence[Datagram]:
+        """What stays here: all of it, where nobody takes calls."""
+        if self.handing_over is None or not self.handing_over.is_possible:
+            return datagrams
+        mine, calls = sort_out(datagrams)
+        if calls:
+            await super().send({"type": "sip.hand_over", "datagrams": calls})
+        return mine
+
+    async def _register(self, datagrams: Sequence[Datagram]) -> None:
         clock = asyncio.get_running_loop().time
-        admitted = self.admission.admit(event["datagrams"], self.load, clock())
+        admitted = self.admission.admit(datagrams, self.load, clock())
         if admitted.refused:
             refusals = overload.refusals(admitted.refused, retry_after_s, self.processor.blocks)
             await self.send({"type": "sip.send", "datagrams": refusals})
@@ -163,9 +182,6 @@ class RegistrarConsumer(AsyncConsumer):
         self.admission.learn(admitted, answers, clock())
         if answers:
             await self.send({"type": "sip.send", "datagrams": answers})
-        replies = read_replies(self.notifies.queue.key, event["datagrams"])
-        if replies:
-            await self.notifies.take_replies(replies)
 
     async def sip_flows_closed(self, event: dict[str, Any]) -> None:
         """Bindings that came over these connections lead nowhere any more (RFC 5626 §7)."""

@@ -13,17 +13,25 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.db import connection
-from django.db.models import OuterRef, Q, QuerySet, Subquery, Value
-from django.db.models.functions import Coalesce, Length, Now
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Length, Now
 
 from apps.extensions.models import Extension, Peer, PeerKind
-from apps.registrar.models import Binding, PeerActivity, Probe, RegistrationEvent, WorkerHeartbeat
+from apps.registrar.models import (
+    Binding,
+    PeerActivity,
+    Probe,
+    ProbeState,
+    RegistrationEvent,
+    WorkerHeartbeat,
+)
 from apps.registrar.outcomes import END_WORDS, REFUSALS, EndReason, EventKind
 from apps.registrar.overview.buckets import ATTENTION, needs_attention, state_of
 from apps.registrar.overview.listing import ListPage, counts, list_page
 from apps.registrar.overview.orders import DEFAULT_ORDER
 from apps.registrar.overview.sql import CLOSE_STEPS, DELTAS
 from apps.registrar.peer_state import with_state
+from apps.registrar.ringing import RingingKey, ringing_key
 from apps.registrar.site import site_of
 from apps.registrar.sites import sites_of
 from apps.registrar.states import PeerState
@@ -162,8 +170,7 @@ def registration_rows(peers: Iterable[Peer]) -> list[RegistrationRow]:
     """Rows for peers that came from peers_with_state(), in their order; three queries however many."""
     page = list(peers)
     bindings: dict[UUID, list[Binding]] = defaultdict(list)
-    live = with_signal(live_bindings().filter(peer_id__in=[peer.pk for peer in page]))
-    for binding in ringing_order(live):
+    for binding in ringing_order(live_bindings().filter(peer_id__in=[peer.pk for peer in page])):
         bindings[binding.peer_id].append(binding)
     now = database_now()
     silent = _silent_sites(page, bindings)
@@ -232,19 +239,18 @@ def with_signal(bindings: QuerySet[Binding]) -> QuerySet[Binding]:
     )
 
 
-def ringing_order(bindings: QuerySet[Binding]) -> QuerySet[Binding]:
-    """By q, then the most recently refreshed: the order in which a call tries them (no q means 1, §20.10)."""
-    return bindings.select_related("peer", "extension").order_by(
-        Coalesce("q", Value(1000)).desc(), "-refreshed_at", "binding_id"
-    )
+def ringing_order(bindings: QuerySet[Binding]) -> list[Binding]:
+    """As a call tries them (ringing.py), with_signal() and the peer."""
+    return sorted(with_signal(bindings.select_related("peer", "extension")), key=_ringing_key)
 
 
-def bindings_of_aor(aor: str) -> QuerySet[Binding]:
-    return ringing_order(live_bindings().filter(aor=aor))
+def _ringing_key(binding: Binding) -> RingingKey:
+    is_lost = getattr(binding, "probe_state", None) == ProbeState.UNREACHABLE
+    return ringing_key(binding.q, binding.refreshed_at, binding.binding_id, reachable=not is_lost)
 
 
-def bindings_of_extension(extension: Extension) -> QuerySet[Binding]:
-    """The live bindings of all its peers, under whichever AOR they registered."""
+def bindings_of_extension(extension: Extension) -> list[Binding]:
+    """The live bindings of all its peers, under whichever AOR they registered, in ringing order."""
     return ringing_order(live_bindings().filter(extension=extension))
 
 

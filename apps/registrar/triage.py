@@ -19,6 +19,11 @@ from apps.sip.uri import SipUri
 
 ALLOW: Final = ("Allow", "REGISTER, OPTIONS, SUBSCRIBE")
 ACCEPT: Final = ("Accept", "application/sdp")
+# Where there is a call process to hand the others to.
+ALLOW_WITH_CALLS: Final = (
+    "Allow",
+    "REGISTER, OPTIONS, SUBSCRIBE, INVITE, ACK, CANCEL, BYE, PRACK, UPDATE, INFO, NOTIFY, MESSAGE, REFER",
+)
 KNOWN_METHODS: Final = frozenset(
     {"INVITE", "BYE", "PRACK", "UPDATE", "INFO", "NOTIFY", "MESSAGE", "REFER", "PUBLISH"}
 )
@@ -26,10 +31,13 @@ _HANDLED: Final = frozenset({"REGISTER", "OPTIONS", "SUBSCRIBE"})
 _UNDERSTOOD_TYPES: Final = frozenset({"application/sdp"})
 
 
-def triage(request: Request, domains: Mapping[str, DomainPolicy]) -> Answer | DomainPolicy:
+def triage(
+    request: Request, domains: Mapping[str, DomainPolicy], allow: tuple[str, str] = ALLOW
+) -> Answer | DomainPolicy:
     """What needs no look-up is answered; a REGISTER or SUBSCRIBE for a domain of ours gives that domain (§8.2, §10.3
     steps 1-2).
 
+    Where calls are handed over they do not come here (handover.py).
     In the order of §8.2: method, Request-URI, Require, body. Max-Forwards, Proxy-Require, Route and Record-Route are a
     proxy's business and are not looked at.
     """
@@ -37,7 +45,7 @@ def triage(request: Request, domains: Mapping[str, DomainPolicy]) -> Answer | Do
         return Answer(outcomes.NO_TRANSACTION)
     if request.method not in _HANDLED:
         known = request.method in KNOWN_METHODS
-        return Answer(outcomes.METHOD_NOT_ALLOWED if known else outcomes.NOT_IMPLEMENTED, [ALLOW])
+        return Answer(outcomes.METHOD_NOT_ALLOWED if known else outcomes.NOT_IMPLEMENTED, [allow])
     if request.request_uri is None:
         return Answer(outcomes.UNSUPPORTED_SCHEME)
     domain = domains.get(_asked_host(request, request.request_uri))
@@ -50,7 +58,7 @@ def triage(request: Request, domains: Mapping[str, DomainPolicy]) -> Answer | Do
         return refusal
     if request.method == "OPTIONS" or domain is None:
         supported = ("Supported", ", ".join(sorted(SUPPORTED_TAGS)))
-        return Answer(outcomes.OK, [ALLOW, ACCEPT, supported, ALLOW_EVENTS])
+        return Answer(outcomes.OK, [allow, ACCEPT, supported, ALLOW_EVENTS])
     malformed = _malformed(request)
     return domain if malformed is None else Answer(malformed)
 

@@ -14,9 +14,10 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 
 from apps.registrar.consumers import RegistrarConsumer
-from apps.sipserver.addresses import MAPPED_PREFIX
+from apps.sipserver.addresses import MAPPED_PREFIX, parse_address
 from apps.sipserver.events import Application, Origin, Transport
 from apps.sipserver.server import SipServer
+from apps.sipserver.unix_sockets import calls_socket_path
 
 SUBPROTOCOL: Final = "sip"
 MOST_MESSAGE_BYTES: Final = 65_535
@@ -51,7 +52,8 @@ class WebSocketRegistrar:
             self._closing.cancel()
             self._closing = None
         if self._server is None:
-            self._server = SipServer(cast(Application, RegistrarConsumer.as_asgi()), None)
+            calls = calls_socket_path(settings.SIP_CALLS_FOLDER, parse_address(settings.SIP_BIND))
+            self._server = SipServer(cast(Application, RegistrarConsumer.as_asgi()), None, calls=calls)
             task = asyncio.create_task(self._server.arun(), name="SIP over WebSocket")
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)

@@ -110,20 +110,24 @@ class _Refused(Exception):  # noqa: N818 - leaves this module only as a Malforme
         self.why, self.status, self.phrase = why, status, phrase
 
 
-def parse_request(data: bytes) -> Request | MalformedRequest:
-    """The request in one datagram (RFC 3261 §7, §18.3). Never raises; linear in the length of data."""
+def parse_request(data: bytes, *, with_ack: bool = False) -> Request | MalformedRequest:
+    """The request in one datagram (RFC 3261 §7, §18.3). Never raises; linear in the length of data.
+
+    with_ack: an ACK is read as well, and is silence only if malformed; without it every ACK is (§8.2.7).
+    """
     data = data.lstrip(b"\r\n") if data[:1] in (b"\r", b"\n") else data
     noise = _noise(data)
     if noise:
         return MalformedRequest(None, "", noise)
     head_bytes, blank_line, body = data.partition(b"\r\n\r\n")
     head = read_head(head_bytes if blank_line else head_bytes.removesuffix(b"\r\n"))
-    if head.start_line.startswith("ACK "):
+    is_ack = head.start_line.startswith("ACK ")
+    if is_ack and not with_ack:
         return MalformedRequest(None, "", "ack")
     try:
         return _read_request(head, body if blank_line else None)
     except _Refused as refused:
-        return _malformed(refused, head)
+        return MalformedRequest(None, "", refused.why) if is_ack else _malformed(refused, head)
 
 
 def _noise(data: bytes) -> str | None:

@@ -20,12 +20,14 @@ from apps.sip.via import received_from
 REASON_PHRASES: Final[dict[int, str]] = {
     100: "Trying",
     200: "OK",
+    302: "Moved Temporarily",
     400: "Bad Request",
     401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     406: "Not Acceptable",
+    407: "Proxy Authentication Required",
     408: "Request Timeout",
     413: "Request Entity Too Large",
     414: "Request-URI Too Long",
@@ -40,13 +42,16 @@ REASON_PHRASES: Final[dict[int, str]] = {
     481: "Call/Transaction Does Not Exist",
     482: "Loop Detected",
     483: "Too Many Hops",
+    487: "Request Terminated",
     489: "Bad Event",
     500: "Server Internal Error",
     501: "Not Implemented",
+    502: "Bad Gateway",
     503: "Service Unavailable",
     505: "Version Not Supported",
 }
 
+_NO_BODY: Final = b"Content-Length: 0\r\n\r\n"
 _DEFAULT_PORT: Final = 5060
 _DEFAULT_TLS_PORT: Final = 5061
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -87,6 +92,24 @@ def build_response(
     lines += [f"{name}: {value}" for name, value in headers]
     lines.append("Content-Length: 0\r\n\r\n")
     return _joined(lines)
+
+
+def another_response(
+    answer: bytes, status: int, reason: str, headers: Sequence[tuple[str, str]] = ()
+) -> bytes:
+    """The answer to the same request with another status and ``headers``, made from one of build_response without any.
+
+    An empty reason takes the RFC's. Raises ValueError, a fault of ours: a line break in reason or headers.
+    """
+    lines = [
+        f"SIP/2.0 {status} {reason or REASON_PHRASES[status]}",
+        *(f"{name}: {text}" for name, text in headers),
+    ]
+    if any("\r" in line or "\n" in line or "\0" in line for line in lines):
+        raise ValueError("a line break or NUL inside an answer's header")
+    echo = answer[answer.index(b"\r\n") : -len(_NO_BODY)]
+    added = "".join(line + "\r\n" for line in lines[1:])
+    return lines[0].encode() + echo + wire_text(added).encode() + _NO_BODY
 
 
 def response_address(request: Request | MalformedRequest, source: tuple[str, int]) -> tuple[str, int]:

@@ -33,6 +33,20 @@ def transaction_key(request: Request) -> bytes:
     return blake2b("\0".join(parts).encode(), digest_size=16).digest()
 
 
+def call_key(request: Request, source_host: str) -> bytes:
+    """16 bytes, equal for a request and its repeats from that host, and for an INVITE, its CANCEL and the ACK of an
+    answer other than 2xx, which belong to its transaction (RFC 3261 §17.2.3, §9.2)."""
+    via = request.vias[0]
+    method = "INVITE" if request.method in ("ACK", "CANCEL") else request.method
+    branch = via.branch or ""
+    if len(branch) > len(MAGIC_COOKIE) and branch[: len(MAGIC_COOKIE)].lower() == MAGIC_COOKIE:
+        host = f"{via.host}\0{source_host}"
+        return cookie_key(method, request.cseq, request.call_id, branch, host, str(via.port or ""))
+    parts = [method, str(request.cseq), request.call_id, request.request_uri_text]
+    parts += [request.from_.tag or "", via.text, source_host]
+    return blake2b("\0".join(parts).encode(), digest_size=16).digest()
+
+
 def cookie_key(method: str, cseq: int, call_id: str, branch: str, host: str, port: str) -> bytes:
     """The transaction key of a request whose branch begins with the magic cookie; host and port of its sent-by."""
     return blake2b(f"{method}\0{cseq}\0{call_id}\0{branch}\0{host}\0{port}".encode(), digest_size=16).digest()

@@ -13,7 +13,9 @@ from typing import Any
 from .events import Address
 
 MAX_PORT = 65_535
+_IN_PKTINFO_BYTES = 12
 MAPPED_PREFIX = "::ffff:"
+WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
 class AddressError(ValueError):
@@ -61,6 +63,12 @@ def to_socket_address(family: int, address: Address) -> tuple[Any, ...]:
         host = MAPPED_PREFIX + host
     socket.inet_pton(socket.AF_INET6, host)
     return host, port, 0, int(zone) if zone else 0
+
+
+def local_host(local: bytes) -> str:
+    """The numeric host in an Origin's `local`: an in_pktinfo, or an in6_pktinfo without its zone."""
+    address = ip_address(local[4:8] if len(local) == _IN_PKTINFO_BYTES else local[:16])
+    return str((address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address)
 
 
 def _numeric_host(host: str, text: str) -> str:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypedDict
+from typing import Literal, NamedTuple, Protocol, TypedDict
 
-SPEC_VERSION = "1.1"
+SPEC_VERSION = "1.2"
 
 Address = tuple[str, int]
 """Numeric host (IPv6 without brackets, a link-local one with %zone) and port."""
@@ -51,6 +51,8 @@ class Counters:
     connections_refused: int = 0
     handshakes_failed: int = 0
     stun_answers: int = 0
+    handed_over: int = 0
+    hand_over_dropped: int = 0
 
 
 @dataclass(slots=True)
@@ -63,13 +65,21 @@ class Load:
     dropped: int = 0
 
 
+class HandingOver(Protocol):
+    """The way to the call process."""
+
+    @property
+    def is_possible(self) -> bool:
+        """Is there a call process, or was there one so lately that it is being started again?"""
+
+
 class Versions(TypedDict):
     version: Literal["3.0"]
     spec_version: str
 
 
 class SipScope(TypedDict):
-    type: Literal["sip"]
+    type: Literal["sip", "sip.calls"]
     asgi: Versions
     transport: Transport
     server: Address
@@ -77,6 +87,7 @@ class SipScope(TypedDict):
     flows: Collection[str]
     counters: Counters
     load: Load
+    handing_over: HandingOver | None
 
 
 class StartupEvent(TypedDict):
@@ -102,7 +113,13 @@ class SendEvent(TypedDict):
     datagrams: list[Datagram]
 
 
+class HandOverEvent(TypedDict):
+    type: Literal["sip.hand_over"]
+    datagrams: list[Datagram]
+
+
+SentEvent = SendEvent | HandOverEvent
 ReceivedEvent = StartupEvent | DatagramsEvent | FlowsClosedEvent | ShutdownEvent
 Receive = Callable[[], Awaitable[ReceivedEvent]]
-Send = Callable[[SendEvent], Awaitable[None]]
+Send = Callable[[SentEvent], Awaitable[None]]
 Application = Callable[[SipScope, Receive, Send], Awaitable[None]]

@@ -52,6 +52,9 @@ class Hub(Protocol):
     def resume_reading(self) -> None:
         """Read where there is room for it."""
 
+    def flow_closed(self, flow: str) -> None:
+        """This connection is gone, and all it said is in the open batch or was taken before."""
+
 
 class Flows:
     def __init__(self, hub: Hub, worker: str, most: int = MOST_CONNECTIONS) -> None:
@@ -107,7 +110,7 @@ class Flows:
             return
         self.give_back(origin.host)
         if flow not in self._waiting and not self._all_told:
-            self._hub.inbox.flow_closed(flow)
+            self._hub.flow_closed(flow)
         if not self._connections:
             self._empty.set()
 
@@ -140,7 +143,7 @@ class Flows:
             del self._waiting[flow]
             connection = self._connections.get(flow)
             if connection is None:
-                self._hub.inbox.flow_closed(flow)
+                self._hub.flow_closed(flow)
             else:
                 connection.release()
 
@@ -150,7 +153,7 @@ class Flows:
             return
         self._all_told = True
         for flow, connection in list(self._connections.items()):
-            self._hub.inbox.flow_closed(flow)
+            self._hub.flow_closed(flow)
             connection.close()
 
     async def wait_closed(self) -> None:

@@ -12,14 +12,16 @@ import os
 import socket
 import ssl
 from collections.abc import Mapping
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, Protocol, cast
 from uuid import uuid4
 
 from asgiref.server import StatelessServer
 
 from .addresses import from_socket_address, to_socket_address
-from .events import SPEC_VERSION, Address, Application, Counters, Load, SendEvent, SipScope
+from .events import SPEC_VERSION, Address, Application, Counters, Datagram, Load, Origin, SentEvent, SipScope
 from .flows import Flows
+from .handing_over import HandingOver
 from .inbox import Inbox
 from .streams import StreamPort
 from .udp import UdpPort
@@ -35,11 +37,23 @@ RESTART_RESET_S = 10.0
 SCOPE_ID = "sip"
 
 
+class Port(Protocol):
+    """What brings messages in."""
+
+    def resume(self) -> None:
+        """Read, as long as there is room."""
+
+    def pause(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
 class SipServer(StatelessServer):
     """Serves non-blocking sockets, which stay the caller's to close: one of UDP, any number that listen.
 
     `listening` gives each of those its TLS context, None for plain TCP. Without `sock` it serves only what
-    others open in `flows`, in the name of `server`.
+    others open in `flows`, in the name of `server`. `calls`: the socket of the call process, if what is not for this
+    application can be handed over.
     """
 
     application_instances: dict[str, dict[str, Any]]
@@ -50,6 +64,7 @@ class SipServer(StatelessServer):
         sock: socket.socket | None,
         listening: Mapping[socket.socket, ssl.SSLContext | None] | None = None,
         *,
+        calls: Path | None = None,
         stop_within_s: float = STOP_WITHIN_S,
     ) -> None:
         super().__init__(application, max_applications=1)  # type: ignore[no-untyped-call]
@@ -58,12 +73,15 @@ class SipServer(StatelessServer):
         self.worker = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self.inbox = Inbox(self.resume_reading, self._close_flows)
         self.flows = Flows(self, self.worker)
+        self._handing_over = None if calls is None else HandingOver(calls, self)
         self._sock = sock
         self._udp = None if sock is None else UdpPort(self, sock)
         self._family = socket.AF_INET if sock is None else sock.family
         self._send_to = _nowhere if sock is None else sock.sendto
         self._send_from = _nowhere if self._udp is None else self._udp.send_from
-        self._streams = [StreamPort(self.flows, each, tls) for each, tls in (listening or {}).items()]
+        self._streams: list[Port] = [
+            StreamPort(self.flows, each, tls) for each, tls in (listening or {}).items()
+        ]
         self._stop_within_s = stop_within_s
         self._stop_asked = asyncio.Event()
         self._clean = True
@@ -72,12 +90,16 @@ class SipServer(StatelessServer):
 
     async def arun(self) -> None:
         """Serve until stop(). The base class's poll for failed instances is not run: their end is awaited."""
+        if self._handing_over is not None:
+            self._handing_over.start()
         try:
             await self.handle()
         finally:
             self._close_flows()  # an application that had to be cancelled did not take their end
-            await asyncio.gather(*(stream.close() for stream in self._streams))
+            await asyncio.gather(*(port.close() for port in self._ports()))
             await self.flows.wait_closed()
+            if self._handing_over is not None:
+                await self._handing_over.stop()
 
     async def handle(self) -> None:
         """Keep one application instance running until stop(), a failed one replaced with back-off."""
@@ -161,7 +183,7 @@ class SipServer(StatelessServer):
             return cast(Inbox, self.application_instances[scope_id]["input_queue"])
         inbox = self.inbox
 
-        async def send(message: SendEvent) -> None:
+        async def send(message: SentEvent) -> None:
             await self.application_send(scope, message)
 
         future = asyncio.ensure_future(self.application(scope, inbox.get, send))
@@ -174,14 +196,17 @@ class SipServer(StatelessServer):
         """Log it, once: the instance is already gone and the next one is on its way."""
         logger.error("the application failed: %s", exception, exc_info=exception)
 
-    async def application_send(self, scope: SipScope, message: SendEvent) -> None:
-        """Send each datagram once; one that cannot be sent is counted and never hurts the next.
+    async def application_send(self, scope: SipScope, message: SentEvent) -> None:
+        """Send each datagram once, or hand it over; one that cannot be sent is counted and never hurts the next.
 
         Raises ValueError for any other event: that is the application's fault, not a peer's.
         """
+        if message["type"] == "sip.hand_over":
+            self._hand_over(message["datagrams"])
+            return
         if message["type"] != "sip.send":
-            raise ValueError(f"an application may send sip.send, not {message['type']!r}")
-        counters, flows, send_from = self.counters, self.flows, self._send_from
+            raise ValueError(f"an application may send sip.send or sip.hand_over, not {message['type']!r}")
+        counters, send_over, send_from = self.counters, self._send_over, self._send_from
         send_to, family = self._send_to, self._family
         for data, destination in message["datagrams"]:
             try:
@@ -189,7 +214,7 @@ class SipServer(StatelessServer):
                     send_to(data, to_socket_address(family, destination))
                 elif destination.flow is None:
                     send_from(data, destination)
-                elif not flows.send(data, destination.flow):
+                elif not send_over(data, destination):
                     counters.send_dropped += 1
                     continue
             except (BlockingIOError, InterruptedError):
@@ -198,6 +223,15 @@ class SipServer(StatelessServer):
                 counters.send_errors += 1
             else:
                 counters.sent += 1
+
+    def _send_over(self, data: bytes, destination: Origin) -> bool:
+        return self.flows.send(data, destination.flow or "")
+
+    def _hand_over(self, datagrams: list[Datagram]) -> None:
+        if self._handing_over is None:
+            self.counters.hand_over_dropped += len(datagrams)
+        else:
+            self._handing_over.hand_over(datagrams)
 
     def _scope(self) -> SipScope:
         return {
@@ -209,6 +243,7 @@ class SipServer(StatelessServer):
             "flows": self.flows.open_flows,
             "counters": self.counters,
             "load": self.load,
+            "handing_over": self._handing_over,
         }
 
     # -- the sockets' side
@@ -236,7 +271,13 @@ class SipServer(StatelessServer):
         for port in self._ports():
             port.pause()
 
-    def _ports(self) -> list[UdpPort | StreamPort]:
+    def flow_closed(self, flow: str) -> None:
+        """A connection is gone, and all it said was delivered."""
+        self.inbox.flow_closed(flow)
+        if self._handing_over is not None:
+            self._handing_over.flow_closed(flow)
+
+    def _ports(self) -> list[Port]:
         return [*self._streams] if self._udp is None else [self._udp, *self._streams]
 
     def _close_flows(self) -> None:

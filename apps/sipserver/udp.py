@@ -13,7 +13,7 @@ import socket
 import sys
 from typing import Final
 
-from .addresses import from_socket_address, to_socket_address
+from .addresses import WILDCARDS, from_socket_address, to_socket_address
 from .events import Datagram, Origin
 from .flows import Hub
 from .gauge import Gauge
@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 
 MAX_DATAGRAM_BYTES = 65_535
 RECEIVE_RETRY_S = 0.1
-WILDCARDS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 # Python names it from 3.12 on.
 _IP_PKTINFO: Final[int | None] = 8 if sys.platform == "linux" else getattr(socket, "IP_PKTINFO", None)
@@ -51,6 +50,10 @@ class UdpPort:
         if self._reading:
             self._reading = False
             asyncio.get_running_loop().remove_reader(self._sock)
+
+    async def close(self) -> None:
+        """The socket is its owner's."""
+        self.pause()
 
     def send_from(self, data: bytes, destination: Origin) -> None:
         """Send from the address that the destination was heard at. Raises OSError, OverflowError or ValueError."""

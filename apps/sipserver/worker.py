@@ -8,15 +8,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import logging
 import os
 import resource
 import signal
 import socket
 import ssl
+import sys
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
 
+from .calls import CallServer
 from .events import Application
 from .flows import MOST_CONNECTIONS
 from .server import SipServer
@@ -38,9 +43,11 @@ def run_worker(
     *,
     tcp: socket.socket | None = None,
     tls: tuple[socket.socket, Certificate] | None = None,
+    calls: Path | None = None,
 ) -> int:
     """Serve until told to stop; the process' exit code: 0, or 1 when the application did not end in order.
 
+    `calls` is the socket of the call process, None where there is none.
     `alive_fd` is the read end of a pipe whose write end only the parent holds: end of file is its death.
     SIGHUP reads the certificate again, for the connections that come then. Raises CertificateError.
     """
@@ -51,26 +58,57 @@ def run_worker(
         for each in (sock, *listening):
             stack.enter_context(each)
         _allow_many_connections()
-        return asyncio.run(_serve(application, sock, listening, alive_fd, tls and tls[1]))
+        return asyncio.run(
+            _serve(
+                lambda: SipServer(application, sock, listening, calls=calls),
+                alive_fd,
+                lambda: _renew(listening, tls and tls[1]),
+            )
+        )
+
+
+def run_call_process(
+    application: Application, sock: socket.socket, listening: socket.socket, alive_fd: int | None = None
+) -> int:
+    """As run_worker, for the process that workers hand calls to: they connect to `listening`, a Unix socket, and UDP
+    leaves by `sock`. Of several on that socket one serves; the others wait, all loaded, until it is gone."""
+    with sock, listening, Path(f"{listening.getsockname()}.lock").open("ab") as turn:
+        _wait_for_turn(turn.fileno(), alive_fd)
+        return asyncio.run(_serve(lambda: CallServer(application, sock, listening), alive_fd, lambda: None))
+
+
+def _wait_for_turn(lock_fd: int, alive_fd: int | None) -> None:
+    """The system gives the lock back however its holder ends. SIGTERM, and the end of the parent, end the wait and this
+    process."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
+    waiting = True
+
+    def watch(fd: int) -> None:
+        while os.read(fd, 1):
+            pass
+        if waiting:
+            os._exit(0)
+
+    if alive_fd is not None:
+        threading.Thread(target=watch, args=(alive_fd,), daemon=True).start()
+    fcntl.flock(lock_fd, fcntl.LOCK_EX)
+    waiting = False
 
 
 async def _serve(
-    application: Application,
-    sock: socket.socket,
-    listening: dict[socket.socket, ssl.SSLContext | None],
-    alive_fd: int | None,
-    certificate: Certificate | None,
+    make_server: Callable[[], SipServer], alive_fd: int | None, renew_certificate: Callable[[], None]
 ) -> int:
-    server = SipServer(application, sock, listening)
+    server = make_server()
     loop = asyncio.get_running_loop()
-    loop.add_signal_handler(signal.SIGHUP, _renew, listening, certificate)
+    loop.add_signal_handler(signal.SIGHUP, renew_certificate)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGHUP})  # held back by the parent until now
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signal_number, server.stop)
     if alive_fd is not None:
         threading.Thread(target=_watch_parent, args=(alive_fd, loop, server), daemon=True).start()
     await server.arun()
-    logger.info("SIP worker %d stopped: %s", os.getpid(), server.counters)
+    logger.info("SIP process %d stopped: %s", os.getpid(), server.counters)
     return 0 if server.stopped_cleanly else NOT_CLEAN
 
 

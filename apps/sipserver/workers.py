@@ -59,6 +59,33 @@ def worker_children(
     ]
 
 
+def call_processes(
+    udp: socket.socket,
+    listening: socket.socket,
+    alive_fd: int,
+    environ: Mapping[str, str],
+    options: list[str],
+) -> list[Child]:
+    """The process that workers hand calls to, at `listening`, and another that takes over at once when it dies;
+    `options` of sipcalls."""
+    fds = (udp.fileno(), listening.fileno(), alive_fd)
+    names = ("--fd", "--calls-fd", "--alive-fd")
+    numbers = [text for name, fd in zip(names, fds, strict=True) for text in (name, str(fd))]
+    argv = [sys.executable, "-m", "django", "sipcalls", *numbers, *options]
+    env = {**environ, "PYTHONPATH": _python_path()}
+    return [
+        Child(
+            f"sipcalls-{number}",
+            argv,
+            env,
+            pass_fds=fds,
+            parent_death_signal=signal.SIGTERM,
+            held_back=frozenset({signal.SIGHUP}),
+        )
+        for number in (1, 2)
+    ]
+
+
 def _python_path() -> str:
     # The worker finds what this process found, whatever the directory either was started from.
     return os.pathsep.join(os.path.abspath(entry) for entry in sys.path)  # noqa: PTH100 - may not exist

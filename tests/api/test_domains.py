@@ -31,6 +31,7 @@ def test_a_change_is_stored_as_the_page_stores_it_and_audited(api: APIClient, do
         "max_expires_s": 7200,
         "expires_spread_percent": 25,
         "raise_brief": True,
+        "call_mode": "redirect",
         "edge_proxies": ["192.0.2.0/28", "2001:db8::1"],
         "service_routes": ["<sip:a.example.com;lr>", "<sip:b.example.com;lr>"],
     }
@@ -53,6 +54,7 @@ def test_a_change_is_stored_as_the_page_stores_it_and_audited(api: APIClient, do
         ({"min_expires_s": 3601}, None, "invalid"),
         ({"expires_spread_percent": 51}, "expires_spread_percent", "max_value"),
         ({"digest_order": "rot13"}, "digest_order", "invalid_choice"),
+        ({"call_mode": "guess"}, "call_mode", "invalid_choice"),
         ({"edge_proxies": ["everywhere"]}, "edge_proxies", "not_a_network"),
         ({"edge_proxies": "192.0.2.1"}, "edge_proxies", "not_a_list"),
         ({"service_routes": ["sip:a.example.com"]}, "service_routes", "not_a_route"),

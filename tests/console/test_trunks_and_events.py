@@ -17,6 +17,7 @@ Happen = Callable[..., RegistrationEvent]
 # What the form of the domain always sends.
 DOMAIN = {
     "digest_order": "strongest_first",
+    "call_mode": "proxy",
     "min_expires_s": 30,
     "default_expires_s": 600,
     "max_expires_s": 900,
@@ -142,6 +143,7 @@ def test_settings_explain_and_save_how_the_domain_registers(as_admin: Client, do
         "raise_brief": "on",
         "strict_cseq": "on",
         "any_contact": "on",
+        "call_mode": "redirect",
         "edge_proxies": "192.0.2.10, ::ffff:198.51.100.0/124\n192.0.2.10",
         "service_routes": " <sip:p1.example.com;lr> \n\n<sip:p2.example.com;lr>",
     }
@@ -154,6 +156,7 @@ def test_settings_explain_and_save_how_the_domain_registers(as_admin: Client, do
         True,
     )
     assert domain.edge_proxies == "192.0.2.10/32\n198.51.100.0/28"
+    assert domain.call_mode == "redirect"
     assert domain.service_routes == "<sip:p1.example.com;lr>\n<sip:p2.example.com;lr>"
 
 

@@ -27,7 +27,9 @@ Address = tuple[str, int]
 
 
 @contextmanager
-def sip_server(address: Address, workers: int, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+def sip_server(
+    address: Address, workers: int, *options: str, calls: bool = False
+) -> Iterator[subprocess.Popen[bytes]]:
     """`manage.py sipserver` on the test database; stopped in order at the end."""
     environ = {**os.environ, "DATABASE_URL": url_of_test_database(), "PYTHONWARNINGS": "default"}
     with TemporaryFile() as log:
@@ -40,6 +42,7 @@ def sip_server(address: Address, workers: int, *options: str) -> Iterator[subpro
                 format_address(address),
                 "--workers",
                 str(workers),
+                "--calls" if calls else "--no-calls",
                 *options,
             ],
             cwd=PROJECT_DIR,

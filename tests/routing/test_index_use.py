@@ -1,12 +1,18 @@
 """With many bindings a look-up through a view reads an index and a few rows, whatever the statement."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection
 
 from apps.extensions.audit import Actor
 from apps.extensions.models import Domain
+from apps.registrar.sql import BY_KEYS_ALONE
+from apps.routing.answer import Question, Wanted, WantedContact
 from apps.routing.models import PbxKind
+from apps.routing.sql import LOOK_UP
+from apps.routing.store import params
+from apps.sip.uri import parse_sip_uri
 from tests.routing.conftest import Pbx, new_pbx
 
 # The fewer there are, the sooner the planner would rather read them all: with more it is no different.
@@ -85,6 +91,22 @@ def test_no_look_up_reads_more_than_a_few_rows(domain: Domain, actor: Actor) -> 
         (plan,) = explained["QUERY PLAN"]
         assert rows_read(plan["Plan"]) <= 30, (look_up, plan)
         assert rows_fetched() - before <= 30, look_up
+
+    own = [Wanted("example.com", str(100_001 + number)) for number in range(100)]
+    unlike = [Wanted("example.org", "100001"), Wanted("example.com", "none")]
+    nobody = [WantedContact("example.com", parse_sip_uri("sip:a@192.0.2.1:5060"))]
+    for questions in (own[:1], unlike, nobody, [*own, *unlike, *nobody]):
+        # Its extension, the peer by its name and by its extension, the binding and whose it is.
+        assert rows_of_look_up(questions) <= 7 * len(questions)
+
+
+def rows_of_look_up(questions: Sequence[Question]) -> int:
+    """What the look-up of calls reads of the large tables, whoever is asked for."""
+    before = rows_fetched()
+    with connection.cursor() as cursor:
+        cursor.execute(BY_KEYS_ALONE)
+        cursor.execute(LOOK_UP, params(questions))
+    return rows_fetched() - before
 
 
 def rows_fetched() -> int:

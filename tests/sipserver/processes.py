@@ -64,7 +64,16 @@ def running_server(
     *options: str, workers: int = 2, environ: Mapping[str, str] | None = None
 ) -> Iterator[Running]:
     """`sipserver` with the echo application on a free port of 127.0.0.1."""
-    arguments = ("sipserver", "--bind", "127.0.0.1:0", "--workers", str(workers), *options, *ECHO)
+    arguments = (
+        "sipserver",
+        "--bind",
+        "127.0.0.1:0",
+        "--workers",
+        str(workers),
+        "--no-calls",
+        *ECHO,
+        *options,
+    )
     with command(*arguments, environ=environ) as process:
         assert process.stdout is not None
         ports = re.findall(r":(\d+)", process.stdout.readline())

@@ -11,3 +11,4 @@ SIPS_BIND = None
 SIP_TLS_CERTIFICATE = SIP_TLS_KEY = None
 SIP_TLS_FOLDER = os.environ.get("SIP_TEST_TLS_FOLDER", "/nonexistent")
 SIP_TLS_NAMES = ["localhost", "127.0.0.1"]
+SIP_CALLS_FOLDER = os.environ.get("SIP_TEST_CALLS_FOLDER", "/nonexistent")

@@ -32,13 +32,14 @@ async def test_the_scope_names_the_socket(sock: socket.socket) -> None:
     assert application.scopes == [
         {
             "type": "sip",
-            "asgi": {"version": "3.0", "spec_version": "1.1"},
+            "asgi": {"version": "3.0", "spec_version": "1.2"},
             "transport": "UDP",
             "server": sock.getsockname(),
             "worker": server.worker,
             "flows": server.flows.open_flows,
             "counters": server.counters,
             "load": server.load,
+            "handing_over": None,
         }
     ]
 

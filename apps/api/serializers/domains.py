@@ -5,7 +5,7 @@ from typing import Any, Final
 from rest_framework import serializers
 
 from apps.api.serializers.strict import StrictSerializer
-from apps.extensions.models import MOST_SPREAD_PERCENT, DigestOrder, Domain
+from apps.extensions.models import MOST_SPREAD_PERCENT, DigestOrder, Domain, DomainCallMode
 
 LONGEST_EXPIRES_S: Final = 604_800
 MOST_LINES: Final = 32
@@ -37,6 +37,10 @@ class DomainSerializer(serializers.Serializer[Domain]):
     any_contact = serializers.BooleanField(help_text="Accept contacts that point inward or at everybody.")
     edge_proxies = LinesField(help_text="Networks whose proxies may add a Path (RFC 3327).")
     service_routes = LinesField(help_text="Service-Route values in order (RFC 3608).")
+    call_mode = serializers.ChoiceField(
+        DomainCallMode.choices,
+        help_text="How a phone's call to an extension goes on: relayed, or the caller is sent to the phones (302).",
+    )
     created_at = serializers.DateTimeField()
 
 
@@ -56,6 +60,7 @@ class DomainChange(StrictSerializer):
     any_contact = serializers.BooleanField(required=False)
     edge_proxies = LinesField(required=False, max_length=MOST_LINES)
     service_routes = LinesField(required=False, max_length=MOST_LINES)
+    call_mode = serializers.ChoiceField(DomainCallMode.choices, required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """The lists as the text the service takes."""

@@ -1,13 +1,16 @@
 """Live contacts, what a lookup answers, and the ledger of events."""
 
 import math
+from dataclasses import asdict
 from datetime import timedelta
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from apps.api.dialing import dial_uri
 from apps.registrar.models import Binding, RegistrationEvent
 from apps.registrar.outcomes import EventKind
+from apps.routing.dialing import DialStrings, Registered, dial_strings, dial_uri
+from apps.sip.params import split_list
 
 
 class RegistrationSerializer(serializers.Serializer[Binding]):
@@ -61,17 +64,42 @@ class RegistrationSerializer(serializers.Serializer[Binding]):
         return max(0, math.ceil(remaining.total_seconds()))
 
 
+class DialStringsSerializer(serializers.Serializer[DialStrings]):
+    """One contact in the words of those who dial it."""
+
+    pjsip = serializers.CharField(allow_null=True, help_text="Asterisk, Dial(): PJSIP/1001/sip:…")
+    sip = serializers.CharField(allow_null=True, help_text="Asterisk's old channel driver: SIP/1001@…")
+    sofia = serializers.CharField(
+        allow_null=True, help_text="FreeSWITCH, bridge: sofia/internal/sip:…, with fs_path behind a proxy."
+    )
+    uri = serializers.CharField(help_text="The bare URI; the same as dial_uri.")
+
+
 class ContactSerializer(RegistrationSerializer):
     dial_uri = serializers.SerializerMethodField(
         help_text="The contact with the address its packets come from, which also reaches it behind a NAT."
     )
 
+    dial_strings = serializers.SerializerMethodField(
+        help_text="null in it: cannot be said in that product's words, or would be read as something else."
+    )
+
     def get_dial_uri(self, binding: Binding) -> str:
-        return dial_uri(binding)
+        return dial_uri(_registered(binding))
+
+    @extend_schema_field(DialStringsSerializer)
+    def get_dial_strings(self, binding: Binding) -> dict[str, str | None]:
+        return asdict(dial_strings(_registered(binding), binding.aor))
+
+
+def _registered(binding: Binding) -> Registered:
+    path = tuple(split_list(binding.path)) if binding.path else ()
+    return Registered(binding.contact, binding.received_addr, binding.received_port, binding.transport, path)
 
 
 class LookupSerializer(serializers.Serializer[dict[str, object]]):
-    """contacts in the order a call tries them; empty: nobody is registered, or the extension is disabled."""
+    """contacts in the order a call tries them: those that probes do not reach come last, then by q, then who was
+    refreshed last. Empty: nobody is registered, or the extension is disabled."""
 
     aor = serializers.CharField()
     extension = serializers.CharField(allow_null=True, help_text="null: this is a SIP peer's own address.")

@@ -116,7 +116,7 @@ def _found(wanted: Extension | Peer) -> dict[str, object]:
 
 def _contacts(owner: Extension | Peer) -> list[Binding]:
     own = live_bindings().filter(**{"extension" if isinstance(owner, Extension) else "peer": owner})
-    return list(registrations_to_show(ringing_order(own)))
+    return ringing_order(registrations_to_show(own))
 
 
 def _described(wanted: Extension | Peer) -> dict[str, object]:

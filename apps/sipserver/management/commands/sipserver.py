@@ -1,4 +1,4 @@
-"""`manage.py sipserver`: bind the SIP sockets once, and keep N workers reading them."""
+"""`manage.py sipserver`: bind the SIP sockets once, and keep N workers reading them, and a process for calls."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import sys
+from argparse import BooleanOptionalAction
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,10 @@ from apps.sipserver.addresses import AddressError, format_address, from_socket_a
 from apps.sipserver.certificates import ensure_self_signed
 from apps.sipserver.events import Address
 from apps.sipserver.sockets import open_listening_socket, open_sip_sockets
-from apps.sipserver.supervisor import ChildEvent, Supervisor
+from apps.sipserver.supervisor import Child, ChildEvent, Supervisor
 from apps.sipserver.tls import Certificate, CertificateError, server_context
-from apps.sipserver.workers import STOP_WITHIN_S, Sockets, worker_children
+from apps.sipserver.unix_sockets import calls_socket_path, open_unix_socket
+from apps.sipserver.workers import STOP_WITHIN_S, Sockets, call_processes, worker_children
 
 WRONG_USE = 2
 
@@ -33,24 +35,40 @@ class Command(BaseCommand):
         parser.add_argument("--bind", metavar="HOST:PORT", default=settings.SIP_BIND)
         parser.add_argument("--tls-bind", metavar="HOST:PORT", default=settings.SIPS_BIND)
         parser.add_argument("--workers", type=int, metavar="N", default=settings.SIP_WORKERS)
+        parser.add_argument(
+            "--calls",
+            action=BooleanOptionalAction,
+            default=True,
+            help="a process beside the workers takes calls (default: yes)",
+        )
         parser.add_argument("--application", metavar="MODULE:NAME", help="default: ASGI_APPLICATION")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["workers"] < 1:
             raise CommandError("--workers: at least 1 is needed", returncode=WRONG_USE)
-        further = ["--application", options["application"]] if options["application"] else []
+        tls = []
         if options["tls_bind"]:
             certificate = _certificate()
-            further += ["--tls-certificate", str(certificate.chain), "--tls-key", str(certificate.key)]
-        with _bound(options["bind"], options["tls_bind"]) as sockets:
-            tls = f", TLS {_where(sockets.tls)}" if sockets.tls else ""
-            self._tell(f"SIP on UDP and TCP {_where(sockets.udp)}{tls}, {options['workers']} workers")
-            sys.exit(self._supervise(sockets, options["workers"], further))
+            tls = ["--tls-certificate", str(certificate.chain), "--tls-key", str(certificate.key)]
+        with _bound(options["bind"], options["tls_bind"]) as sockets, contextlib.ExitStack() as stack:
+            with_tls = f", TLS {_where(sockets.tls)}" if sockets.tls else ""
+            self._tell(f"SIP on UDP and TCP {_where(sockets.udp)}{with_tls}, {options['workers']} workers")
+            calls = stack.enter_context(_calls_socket(sockets.udp)) if options["calls"] else None
+            sys.exit(self._supervise(sockets, calls, options, tls))
 
-    def _supervise(self, sockets: Sockets, workers: int, further: list[str]) -> int:
+    def _supervise(
+        self, sockets: Sockets, calls: socket.socket | None, options: dict[str, Any], further: list[str]
+    ) -> int:
         alive_fd, lifeline_fd = os.pipe()  # the second is held open, never written, never inherited
+        application = ["--application", options["application"]] if options["application"] else []
+        children: list[Child] = []
         try:
-            children = worker_children(sockets, workers, alive_fd, os.environ, further)
+            if calls is not None:
+                # They are stopped from the last to the first: who hands over goes before who takes.
+                children += call_processes(sockets.udp, calls, alive_fd, os.environ, application)
+                further = [*further, "--calls", calls.getsockname()]
+            further = [*further, *application]
+            children += worker_children(sockets, options["workers"], alive_fd, os.environ, further)
             supervisor = Supervisor(
                 children, self._tell_event, stop_within_s=STOP_WITHIN_S, passed_on=[signal.SIGHUP]
             )
@@ -102,6 +120,24 @@ def _bound(bind: str, tls_bind: str | None) -> Iterator[Sockets]:
             message = f"cannot listen on {error.filename or transport} {where}: {reason}"
             raise CommandError(message, returncode=WRONG_USE) from error
         yield Sockets(udp, tcp, tls)
+
+
+@contextlib.contextmanager
+def _calls_socket(udp: socket.socket) -> Iterator[socket.socket]:
+    """Kept open by this process, so that workers find their way to each next call process."""
+    path = calls_socket_path(
+        Path(settings.SIP_CALLS_FOLDER), from_socket_address(udp.family, udp.getsockname())
+    )
+    try:
+        listening = open_unix_socket(path)
+    except OSError as error:
+        raise CommandError(f"cannot listen on {path}: {error}", returncode=WRONG_USE) from error
+    with listening:
+        try:
+            yield listening
+        finally:
+            path.unlink(missing_ok=True)
+            Path(f"{path}.lock").unlink(missing_ok=True)
 
 
 def _address(option: str, text: str) -> Address:

@@ -32,24 +32,27 @@ class Command(BaseCommand):
         parser.add_argument("--tls-certificate", type=Path, metavar="PEM")
         parser.add_argument("--tls-key", type=Path, metavar="PEM")
         parser.add_argument("--alive-fd", type=int, help="read end of a pipe the parent holds open")
+        parser.add_argument("--calls", type=Path, metavar="PATH", help="Unix socket of the call process")
         parser.add_argument("--application", metavar="MODULE:NAME", help="default: ASGI_APPLICATION")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        udp = _inherited("--fd", options["fd"], inherited_udp_socket)
+        udp = inherited("--fd", options["fd"], inherited_udp_socket)
         tcp = tls = None
         if options["tcp_fd"] is not None:
-            tcp = _inherited("--tcp-fd", options["tcp_fd"], inherited_listening_socket)
+            tcp = inherited("--tcp-fd", options["tcp_fd"], inherited_listening_socket)
         if options["tls_fd"] is not None:
-            listening = _inherited("--tls-fd", options["tls_fd"], inherited_listening_socket)
+            listening = inherited("--tls-fd", options["tls_fd"], inherited_listening_socket)
             tls = listening, Certificate(options["tls_certificate"], options["tls_key"])
         application = load_application(options["application"])
         try:
-            sys.exit(run_worker(application, udp, options["alive_fd"], tcp=tcp, tls=tls))
+            sys.exit(
+                run_worker(application, udp, options["alive_fd"], tcp=tcp, tls=tls, calls=options["calls"])
+            )
         except CertificateError as error:
             raise CommandError(str(error), returncode=WRONG_USE) from error
 
 
-def _inherited(option: str, fd: int, taken_over: Callable[[int], socket.socket]) -> socket.socket:
+def inherited(option: str, fd: int, taken_over: Callable[[int], socket.socket]) -> socket.socket:
     try:
         return taken_over(fd)
     except (OSError, ValueError) as error:

@@ -1,0 +1,260 @@
+"""The ASGI application of the call process (docs/asgi-sip.md): messages in, what the proxy says out.
+
+The proxy knows SIP, the look-up rows; this joins them to sockets and the clock. Must not wait for a look-up before it
+reads on: a CANCEL may come while it is under way. Must not use Django's ORM.
+"""
+
+import asyncio
+import hashlib
+import logging
+import secrets
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, cast
+
+from channels.consumer import AsyncConsumer, get_handler_name
+from channels.exceptions import StopConsumer
+from django.conf import settings
+
+from apps.calls import process_sql
+from apps.calls.call_log import CallLog
+from apps.calls.lookup import Lookup
+from apps.calls.own_names import OwnNames
+from apps.calls.proxy import Proxy
+from apps.calls.values import Ask, Ignore, Refuse, Send, Verdict
+from apps.extensions.ha1s import Ha1Keys
+from apps.registrar.blocking import BlockedNetworks
+from apps.registrar.consumers import nonce_key, retry_after_s
+from apps.registrar.gruu import gruu_key
+from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
+from apps.registrar.store import Store
+from apps.sip.uri import format_host
+from apps.sipserver.events import Datagram, Origin, SipScope
+from apps.trunks.directory import REFRESH_EVERY_S, TrunkDirectory
+from apps.trunks.resolving import LOOK_EVERY_S, Resolver
+from apps.trunks.sightings import FLUSH_EVERY_S, CallRefusal, TrunkSightings
+
+logger = logging.getLogger(__name__)
+
+LOOK_UPS_AT_ONCE: Final = 4
+MOST_IN_A_LOOK_UP: Final = 64
+MOST_WAITING: Final = 2_000
+BEAT_EVERY_S: Final = 2.0
+READ_DOMAINS_EVERY_S: Final = 1.0
+FORBIDDEN: Final = Refuse(403, "Forbidden")
+# The proxy may name a time that turns out to be too early.
+SHORTEST_SLEEP_S: Final = 0.001
+
+
+def calls_key(secret_key: str) -> bytes:
+    """The key of the tokens in our Record-Routes, the same after a restart; not the key of anything else."""
+    return hashlib.sha256(b"sip calls\0" + secret_key.encode()).digest()
+
+
+class CallConsumer(AsyncConsumer):
+    # No such layer: one queue less, and no Redis connection.
+    channel_layer_alias = ""
+    _has_started = False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """An instance that fails leaves nothing running beside the next one."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            if self._has_started:
+                await self._stop()
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Without the stock dispatch's hop to a thread for every event."""
+        await getattr(self, get_handler_name(message))(message)
+
+    async def sip_startup(self, event: dict[str, Any]) -> None:
+        """Waits for the database: until it is there, nothing is taken and nothing false is answered."""
+        scope = cast(SipScope, self.scope)
+        self.store = await _opened_store()
+        self.names = OwnNames(
+            scope["server"], settings.SIP_PUBLIC_HOST or "", settings.SIPS_PORT, settings.SIP_TLS_NAMES
+        )
+        self.proxy = Proxy(calls_key(settings.SECRET_KEY), self.names, lambda: secrets.token_hex(8))
+        self.carriers = TrunkDirectory(self.store.pool)
+        self.sightings = TrunkSightings()
+        self.resolver = Resolver(self.store.pool)
+        self.lookup = Lookup(
+            self.store,
+            self.carriers,
+            nonce_key=nonce_key(settings.SECRET_KEY),
+            gruu_key=gruu_key(settings.SECRET_KEY),
+            retry_after_s=retry_after_s,
+        )
+        self.log = CallLog()
+        self._blocked = BlockedNetworks({})
+        self._asks: deque[Ask] = deque()
+        self._some_asks = asyncio.Event()
+        self._sooner = asyncio.Event()
+        self._rounds = Rounds()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._has_started = True
+        await self._read_domains()
+        await self.carriers.refresh()
+        self._start_rounds()
+        works = (self._keep_time, *[self._answer_asks] * LOOK_UPS_AT_ONCE)
+        self._tasks = [asyncio.create_task(work()) for work in works]
+
+    async def sip_datagrams(self, event: dict[str, Any]) -> None:
+        self._raise_what_failed()
+        now, blocked = time.monotonic(), self._blocked
+        effects: list[Send | Ask] = []
+        for data, origin in event["datagrams"]:
+            if not blocked.cover(origin[0]):
+                effects += self.proxy.receive(data, origin, now)
+        await self._act(effects, now)
+
+    async def sip_flows_closed(self, event: dict[str, Any]) -> None:
+        now = time.monotonic()
+        await self._act(self.proxy.flows_closed(event["flows"], now), now)
+
+    async def sip_shutdown(self, event: dict[str, Any]) -> None:
+        raise StopConsumer
+
+    # -- what the proxy wants
+
+    async def _act(self, effects: Iterable[Send | Ask], now: float) -> None:
+        sends: list[Send] = []
+        for effect in effects:
+            if isinstance(effect, Send):
+                sends.append(effect)
+            else:
+                sends += self._take(effect, now)
+        if sends:
+            self.log.sent(sends, now)
+            datagrams: list[Datagram] = [(send.data, send.destination) for send in sends]
+            await self.send({"type": "sip.send", "datagrams": datagrams})
+        self._sooner.set()
+
+    def _take(self, ask: Ask, now: float) -> list[Send]:
+        """Into the queue of the look-ups; what finds no room there is told when to come again."""
+        self.log.asked(ask, now)
+        if len(self._asks) < MOST_WAITING:
+            self._asks.append(ask)
+            self._some_asks.set()
+            return []
+        refuse = Refuse(503, "Service Unavailable", (("Retry-After", str(retry_after_s())),))
+        return [one for one in self.proxy.answer(ask.number, refuse, now) if isinstance(one, Send)]
+
+    async def _answer_asks(self) -> None:
+        """One look-up after the other, each for all that wait."""
+        while True:
+            while not self._asks:
+                self._some_asks.clear()
+                await self._some_asks.wait()
+            count = min(len(self._asks), MOST_IN_A_LOOK_UP)
+            asks = [self._asks.popleft() for _ in range(count)]
+            verdicts = await self._verdicts(asks)
+            now = time.monotonic()
+            effects: list[Send | Ask] = []
+            for ask, verdict in verdicts:
+                self.log.decided(ask, verdict)
+                self._note(ask, verdict)
+                effects += self.proxy.answer(ask.number, verdict, now)
+            await self._act(effects, now)
+
+    async def _verdicts(self, asks: Sequence[Ask]) -> list[tuple[Ask, Verdict]]:
+        """A fault of ours costs these calls, not the others. Whoever was blocked this very second hears so: it has
+        heard from us already."""
+        try:
+            found = await self.lookup.verdicts(asks)
+            return [(ask, FORBIDDEN if isinstance(one, Ignore) else one) for ask, one in found]
+        except Exception:
+            logger.exception("%d requests could not be looked up", len(asks))
+            return [(ask, Refuse(500, "Server Internal Error")) for ask in asks]
+
+    def _note(self, ask: Ask, verdict: Verdict) -> None:
+        """What trunks' pages show."""
+        origin = ask.origin if isinstance(ask.origin, Origin) else Origin(*ask.origin)
+        trunk = self.carriers.trunk_at(origin.host, origin.port, origin.transport)
+        if trunk is not None:
+            self.sightings.heard(trunk, origin, ask.request.method)
+        elif isinstance(verdict, Refuse) and verdict.status == 407:
+            self.sightings.refused(origin, CallRefusal.CHALLENGED)
+        elif isinstance(verdict, Refuse) and verdict.status == 403:
+            self.sightings.refused(origin, CallRefusal.NOT_TRUSTED)
+
+    # -- time
+
+    async def _keep_time(self) -> None:
+        while True:
+            self._sooner.clear()
+            due = self.proxy.next_due()
+            sleep_s = None if due is None else max(SHORTEST_SLEEP_S, due - time.monotonic())
+            try:
+                async with asyncio.timeout(sleep_s):
+                    await self._sooner.wait()
+            except TimeoutError:
+                now = time.monotonic()
+                await self._act(self.proxy.due(now), now)
+
+    def _start_rounds(self) -> None:
+        self._rounds.start(self._beat, BEAT_EVERY_S)
+        self._rounds.start(self._read_domains, READ_DOMAINS_EVERY_S)
+        self._rounds.start(self.carriers.refresh, REFRESH_EVERY_S)
+        self._rounds.start(self.resolver.round, LOOK_EVERY_S)
+        self._rounds.start(self._flush_sightings, FLUSH_EVERY_S)
+
+    async def _read_domains(self) -> None:
+        directory = await self.store.directory()
+        self._blocked = directory.blocked
+        self.names.serve({name: domain.realm for name, domain in directory.domains.items()})
+
+    async def _flush_sightings(self) -> None:
+        await self.sightings.flush(self.store.pool)
+
+    async def _beat(self) -> None:
+        scope, counts = cast(SipScope, self.scope), self.log.counts
+        host, port = scope["server"]
+        row = {
+            "id": scope["worker"],
+            "bind": f"{format_host(host)}:{port}",
+            "calls": counts.calls,
+            "answered": counts.answered,
+            "ringing": self.log.ringing,
+        }
+        await self.store.execute(process_sql.BEAT, row)
+        await self.store.execute(process_sql.TIDY)
+
+    # -- the end
+
+    def _raise_what_failed(self) -> None:
+        for task in self._tasks:
+            if task.done():
+                task.result()
+
+    async def _stop(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._rounds.stop()
+        self.resolver.close()
+        try:
+            await self.store.execute(process_sql.SIGN_OFF, {"id": cast(SipScope, self.scope)["worker"]})
+        except DATABASE_TROUBLE as error:
+            logger.warning("could not sign off at the database: %s", error)
+        await self.store.close()
+
+
+async def _opened_store() -> Store:
+    delay_s = 0.1
+    while True:
+        store = Store(settings.DATABASE_DIRECT_URL, ha1_keys=Ha1Keys(settings.CREDENTIAL_KEYS))
+        try:
+            await store.open()
+        except DATABASE_TROUBLE as error:
+            logger.warning("waiting for the database: %s", error)
+            await store.close()
+            await asyncio.sleep(delay_s)
+            delay_s = min(delay_s * 2, 5)
+        except asyncio.CancelledError:  # the pool's own tasks would live on
+            await store.close()
+            raise
+        else:
+            return store

@@ -1,0 +1,207 @@
+"""One request and the hops it went to, until it is answered (RFC 3261 §16.2, §16.6 to §16.8, §16.10). Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from apps.calls.best_response import BestResponse
+from apps.calls.client_transaction import ClientTransaction
+from apps.calls.layer import Layer, flow_of
+from apps.calls.passage import Passage, make_branch
+from apps.calls.server_transaction import ServerTransaction
+from apps.calls.timers import LIFE, NEVER, Timed
+from apps.calls.values import Forward, Hop, Refuse
+from apps.sip.backward import Response, without_top_via
+from apps.sip.message import Request
+from apps.sipserver.events import Address, Origin
+
+MOST_BRANCHES: Final = 20
+LONGEST_RING_S: Final = 200.0
+# RFC 3326: so that the phones that lost show no missed call.
+ELSEWHERE: Final = (b'Reason: SIP;cause=200;text="Call completed elsewhere"',)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A request that waits to hear where it goes. mark: as of passage.loop_mark."""
+
+    number: int
+    data: bytes
+    request: Request
+    origin: Address | Origin
+    mark: str
+
+
+class ResponseContext(Timed):
+    """question: while nobody has said where it goes."""
+
+    __slots__ = (
+        "_best",
+        "_branches",
+        "_cancelled",
+        "_clients",
+        "_group",
+        "_groups",
+        "_in_dialog",
+        "_layer",
+        "_passage",
+        "_ring_s",
+        "_ringing",
+        "_server",
+        "question",
+    )
+
+    def __init__(self, layer: Layer, server: ServerTransaction) -> None:
+        super().__init__()
+        self._layer = layer
+        self._server = server
+        self._best = BestResponse()
+        self._passage: Passage | None = None
+        self._clients: list[ClientTransaction] = []
+        self._groups: tuple[tuple[Hop, ...], ...] = ()
+        self._group = self._ringing = self._branches = 0
+        self._ring_s = LONGEST_RING_S
+        self._cancelled = self._in_dialog = False
+        self.question: Question | None = None
+        server.context = self
+
+    def ask(self, question: Question, now: float) -> None:
+        """Wait for a verdict, as long as anybody would."""
+        self.question = question
+        self._layer.asking[question.number] = self
+        self._layer.timers.set(self, now + LIFE)
+
+    def forward(self, passage: Passage, verdict: Forward, now: float) -> None:
+        """To the hops of the first group, and to the next when that came to nothing. Raises ValueError for a hop whose
+        text has a line break."""
+        self.unasked()
+        self._passage = passage
+        self._in_dialog = passage.token is not None
+        self._groups = verdict.groups
+        self._ring_s = min(verdict.ring_s, LONGEST_RING_S)
+        self._proceed(now)
+
+    def refuse(self, verdict: Refuse, now: float) -> None:
+        """It goes nowhere. A verdict that is no header text becomes 500."""
+        self.unasked()
+        try:
+            self._server.refuse(verdict.status, now, verdict.reason, verdict.headers)
+        except ValueError:
+            self._server.refuse(500, now)
+
+    def unasked(self) -> None:
+        """Nobody waits for a verdict any more."""
+        if self.question is not None:
+            self._layer.asking.pop(self.question.number, None)
+            self.question = None
+        self._layer.timers.set(self, NEVER)
+
+    def cancel(self, reasons: tuple[bytes, ...], now: float) -> None:
+        """The caller hangs up before anybody answered (RFC 3261 §16.10). reasons: header lines of his CANCEL."""
+        if self._server.is_answered:
+            return
+        self._cancelled = True
+        self._stop(reasons, now)
+        if not self._clients:
+            self._finish(now)
+
+    def provisional(self, response: Response, now: float) -> None:
+        data = without_top_via(response)
+        if data is not None and not self._cancelled:
+            self._server.respond(response.status, data, now)
+
+    def succeeded(self, client: ClientTransaction, response: Response, now: float, *, first: bool) -> None:
+        data = without_top_via(response)
+        if data is not None:
+            self._server.respond(response.status, data, now)
+        if first:
+            self._clients.remove(client)
+            self._stop(ELSEWHERE, now)
+
+    def ended(self, client: ClientTransaction, status: int, response: Response | None, now: float) -> None:
+        self._clients.remove(client)
+        if client.group == self._group:
+            self._ringing -= 1
+        if self._server.is_answered:
+            return
+        if client.gave_up and status == 487:
+            status, response = 408, None
+        self._best.add(status, response)
+        if status >= 600:
+            self._stop((b"Reason: SIP;cause=%d" % status,), now)
+        if not self._ringing:
+            self._proceed(now)
+
+    def wake(self, now: float) -> None:
+        """Nobody said where it goes, or the group rang long enough."""
+        self.due = NEVER
+        if self.question is not None:
+            self._best.add(500, None)
+            self._finish(now)
+            return
+        for client in [each for each in self._clients if each.group == self._group]:
+            client.gave_up, client.group = True, 0
+            client.cancel((), now)
+        self._ringing = 0
+        self._proceed(now)
+
+    def _proceed(self, now: float) -> None:
+        while self._groups and not self._ringing:
+            hops, self._groups = self._groups[0], self._groups[1:]
+            self._group += 1
+            if self._passage is not None:
+                self._ring(self._passage, hops[: MOST_BRANCHES - self._branches], now)
+        if not self._groups:
+            self._passage = None
+            if not self._clients and not self._server.is_answered:
+                self._finish(now)
+
+    def _ring(self, passage: Passage, hops: tuple[Hop, ...], now: float) -> None:
+        self._branches += len(hops)
+        self._layer.timers.set(self, now + self._ring_s)
+        for hop in hops:
+            branch = make_branch(passage.mark, self._layer.token())
+            try:
+                top, data = passage.to(hop, branch, self._layer.key, self._layer.names)
+            except ValueError:
+                self._best.add(500, None)  # the verdict has a line break where none can be
+                continue
+            client = ClientTransaction(self._layer, self, branch, hop.destination, self._group)
+            self._clients.append(client)
+            self._ringing += 1
+            client.start(top, passage.carried.identifying, data, now)
+
+    def _stop(self, reasons: tuple[bytes, ...], now: float) -> None:
+        """No more hops, and those that ring are told to stop."""
+        self._groups = ()
+        self._passage = None
+        self.unasked()
+        for client in tuple(self._clients):
+            client.cancel(reasons, now)
+
+    def _finish(self, now: float) -> None:
+        self.unasked()
+        status = self._status()
+        data = self._best.whole() if status == self._best.status else None
+        if status == 408 and not self._server.is_invite:
+            self._server.forget()
+        elif data is not None:
+            self._server.respond(status, data, now)
+        else:
+            self._server.refuse(status, now)
+
+    def _status(self) -> int:
+        status = self._best.status
+        if self._cancelled and status < 600:
+            return 487
+        if status == 503:
+            return 500  # it may be full; we are not (RFC 3261 §16.7 step 6)
+        if status == 430 and not self._in_dialog:
+            return 480  # whose flow it was is no matter of the caller's
+        return status or 480
+
+
+def lost(client: ClientTransaction) -> int:
+    """What a hop that cannot be reached comes to (RFC 3261 §16.9, RFC 5626 §5.3.1)."""
+    return 503 if flow_of(client.destination) is None else 430

@@ -1,0 +1,135 @@
+"""One request that came, until its last answer cannot be asked for again (RFC 3261 §17.2, RFC 6026 §7.1). Pure.
+
+Must not decide what is answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+from apps.calls.layer import Layer, is_reliable
+from apps.calls.timers import LIFE, NEVER, T1, T2, T4, Timed
+from apps.sip.response import another_response
+from apps.sipserver.events import Address, Origin
+
+if TYPE_CHECKING:
+    from apps.calls.response_context import ResponseContext
+
+
+class Served(IntEnum):
+    """COMPLETED: a final answer left, over UDP an INVITE's is repeated until its ACK. ACCEPTED: it was a 2xx to an
+    INVITE, which who answered repeats. CONFIRMED: the ACK came."""
+
+    PROCEEDING = 0
+    COMPLETED = 1
+    CONFIRMED = 2
+    ACCEPTED = 3
+    OVER = 4
+
+
+class ServerTransaction(Timed):
+    """key: as of the layer. way_back: where answers go. trying: the 100 of this request, of which ours are made."""
+
+    __slots__ = (
+        "_again_at",
+        "_interval",
+        "_last",
+        "_layer",
+        "_trying",
+        "_until",
+        "context",
+        "is_invite",
+        "key",
+        "state",
+        "way_back",
+    )
+
+    def __init__(
+        self, layer: Layer, key: bytes, way_back: Address | Origin, trying: bytes, is_invite: bool
+    ) -> None:
+        super().__init__()
+        self._layer = layer
+        self._trying = trying
+        self._last: bytes | None = None
+        self._again_at = self._until = NEVER
+        self._interval = T1
+        self.key = key
+        self.way_back = way_back
+        self.is_invite = is_invite
+        self.context: ResponseContext | None = None
+        self.state = Served.PROCEEDING
+        layer.servers[key] = self
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether a final answer has left."""
+        return self.state is not Served.PROCEEDING
+
+    def trying(self) -> None:
+        """100, at once (RFC 3261 §17.2.1)."""
+        self._last = self._trying
+        self._layer.send(self._trying, self.way_back)
+
+    def respond(self, status: int, data: bytes, now: float) -> None:
+        """An answer leaves. Every 2xx to an INVITE does, even after another final one (RFC 3261 §16.7 step 5); of
+        anything else nothing after a final one."""
+        if self.is_invite and 200 <= status < 300:
+            self._layer.send(data, self.way_back)
+            if not self.is_answered:
+                self._end(Served.ACCEPTED, now + LIFE)
+        elif not self.is_answered:
+            self._layer.send(data, self.way_back)
+            self._last = data
+            if status >= 200:
+                self._complete(now)
+
+    def refuse(
+        self, status: int, now: float, reason: str = "", headers: Sequence[tuple[str, str]] = ()
+    ) -> None:
+        """An answer of ours. Raises ValueError as another_response does."""
+        if not self.is_answered:
+            self.respond(status, another_response(self._trying, status, reason, headers), now)
+
+    def repeated(self) -> None:
+        """The request came again."""
+        if self._last is not None and self.state in (Served.PROCEEDING, Served.COMPLETED):
+            self._layer.send(self._last, self.way_back)
+
+    def acknowledged(self, now: float) -> None:
+        """The ACK of a final answer other than 2xx came (Timer I)."""
+        if self.state is Served.COMPLETED and self.is_invite:
+            self._last = None
+            self._end(Served.CONFIRMED, now if is_reliable(self.way_back) else now + T4)
+
+    def forget(self) -> None:
+        """There is no answer to this, and nobody waits for one any more (RFC 4320 §4.2)."""
+        self.state = Served.OVER
+        self.context = None
+        self._layer.timers.set(self, NEVER)
+        self._layer.servers.pop(self.key, None)
+
+    def wake(self, now: float) -> None:
+        if now >= self._until:
+            self.forget()
+            return
+        if self._last is not None and self.state is Served.COMPLETED:
+            self._layer.send(self._last, self.way_back)
+        self._interval = min(2 * self._interval, T2)
+        self._again_at = now + self._interval
+        self.due = min(self._again_at, self._until)
+
+    def _complete(self, now: float) -> None:
+        """Timers G and H of an INVITE, J of anything else."""
+        reliable = is_reliable(self.way_back)
+        if self.is_invite and not reliable:
+            self._again_at = now + self._interval
+        self._end(Served.COMPLETED, now if reliable and not self.is_invite else now + LIFE)
+
+    def _end(self, state: Served, until: float) -> None:
+        if state is not Served.COMPLETED:
+            self._again_at = NEVER
+        self.state = state
+        self._until = until
+        self._layer.timers.set(self, min(self._again_at, until))

@@ -1,0 +1,105 @@
+"""The token in our Record-Route: both ends of a dialog, so that its requests find their way with nothing remembered.
+
+Whoever forges one would send packets through us wherever he likes: each is bound by a keyed hash to the Call-ID and the
+caller's tag. Pure. Must not know whether the connections it names are still there.
+"""
+
+from __future__ import annotations
+
+import hmac
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from hashlib import blake2b
+from ipaddress import ip_address
+from typing import Final, get_args
+
+from apps.sipserver.events import Address, Origin, Transport
+
+LONGEST_TOKEN: Final = 512
+
+_VERSION: Final = b"\x01"
+_PROOF_BYTES: Final = 12
+_TRANSPORTS: Final[tuple[Transport, ...]] = get_args(Transport)
+_BARE, _V6, _FLOW, _LOCAL, _ZONE = 0x10, 0x20, 0x40, 0x80, 0x08
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Where the packets of the caller's side and of the callee's side go."""
+
+    caller: Address | Origin
+    callee: Address | Origin
+
+
+def make_token(key: bytes, ends: Ends, call_id: str, caller_tag: str) -> str:
+    """Fit for the user part of a URI, of some 60 letters; the same for the same arguments."""
+    claim = _VERSION + _packed(ends.caller) + _packed(ends.callee)
+    return urlsafe_b64encode(claim + _proof(key, claim, call_id, caller_tag)).rstrip(b"=").decode()
+
+
+def read_token(key: bytes, token: str, call_id: str, from_tag: str, to_tag: str) -> Address | Origin | None:
+    """Where a message of that dialog goes on, to the end that is not its sender's; None unless we made it for it."""
+    raw = _decoded(token)
+    if raw is None:
+        return None
+    claim, proof = raw[:-_PROOF_BYTES], raw[-_PROOF_BYTES:]
+    by_caller = hmac.compare_digest(proof, _proof(key, claim, call_id, from_tag))
+    if not by_caller and not hmac.compare_digest(proof, _proof(key, claim, call_id, to_tag)):
+        return None
+    pieces = iter(claim[1:])
+    caller, callee = _unpacked(pieces), _unpacked(pieces)
+    return callee if by_caller else caller
+
+
+def _proof(key: bytes, claim: bytes, call_id: str, tag: str) -> bytes:
+    return blake2b(
+        claim + f"{call_id}\0{tag}".encode(), digest_size=_PROOF_BYTES, key=key, person=b"record-route"
+    ).digest()
+
+
+def _decoded(token: str) -> bytes | None:
+    if len(token) > LONGEST_TOKEN or not token.isascii():
+        return None
+    try:
+        raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
+    except ValueError:
+        return None
+    return raw if raw[:1] == _VERSION and len(raw) > _PROOF_BYTES else None
+
+
+def _packed(end: Address | Origin) -> bytes:
+    """A byte of flags, host, port, then what is there of zone, flow and local."""
+    host, _, zone = end[0].partition("%")
+    address = ip_address(host)
+    flags = _V6 if address.version == 6 else 0
+    flow, local = b"", b""
+    if isinstance(end, Origin):
+        flags |= _TRANSPORTS.index(end.transport)
+        flow, local = (end.flow or "").encode(), end.local or b""
+    else:
+        flags |= _BARE
+    for mark, piece in ((_ZONE, zone), (_FLOW, flow), (_LOCAL, local)):
+        flags |= mark if piece else 0
+    optional = [bytes([len(piece)]) + piece for piece in (zone.encode(), flow, local) if piece]
+    return b"".join((bytes([flags]), address.packed, end[1].to_bytes(2), *optional))
+
+
+def _unpacked(pieces: Iterator[int]) -> Address | Origin:
+    """Of a claim that is proven to be ours, so nothing is cut short."""
+
+    def take(count: int) -> bytes:
+        return bytes([next(pieces) for _ in range(count)])
+
+    def optional(mark: int) -> bytes:
+        return take(next(pieces)) if flags & mark else b""
+
+    flags = next(pieces)
+    host = str(ip_address(take(16 if flags & _V6 else 4)))
+    port = int.from_bytes(take(2))
+    zone, flow, local = optional(_ZONE), optional(_FLOW), optional(_LOCAL)
+    if zone:
+        host = f"{host}%{zone.decode()}"
+    if flags & _BARE:
+        return host, port
+    return Origin(host, port, _TRANSPORTS[flags & 0x07], flow.decode() or None, local or None)

@@ -1,0 +1,159 @@
+"""All trunks as last read: whose a packet is, what a number means, which way a call goes out.
+
+Re-reads a version, which costs one short query, and the rest only when it differs. Trusts nobody before the first read,
+and nobody once the last good one is too old. Must not write.
+"""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from ipaddress import ip_network
+from typing import Any, Final
+from uuid import UUID
+
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+
+from apps.registrar.blocking import BlockedNetworks, blocked_networks
+from apps.sipserver.events import Address
+from apps.trunks import sql
+from apps.trunks.numbers import Inbound, Mapped, Outbound, normal
+from apps.trunks.servers import DEFAULT_PORTS, is_address, split_server
+from apps.trunks.trust import Entry, TrustTable, source_address
+from apps.trunks.values import CallMode, Trunk
+
+Pool = AsyncConnectionPool[AsyncConnection[Any]]
+
+# How often refresh() is to be called, so that a change acts within a second (C118).
+REFRESH_EVERY_S: Final = 0.5
+# While the database is away.
+TRUSTED_FOR_S: Final = 10.0
+# While a name server is away.
+NAMES_GOOD_FOR: Final = timedelta(hours=1)
+_GOOD_FOR: Final = {"good_for": NAMES_GOOD_FOR}
+
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """A trunk with its numbers. Of two that a number fits equally the lower priority comes first."""
+
+    trunk: Trunk
+    inbound: Inbound
+    outbound: Outbound
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """One reading of the tables. carriers: the enabled ones."""
+
+    table: TrustTable = field(default_factory=TrustTable)
+    blocked: BlockedNetworks = field(default_factory=lambda: blocked_networks(""))
+    carriers: Mapping[UUID, Carrier] = field(default_factory=dict)
+
+
+class TrunkDirectory:
+    """Carriers, for one process. `refresh` is called every REFRESH_EVERY_S."""
+
+    def __init__(self, pool: Pool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._known = Known()
+        self._version: object = None
+        self._read_at: float | None = None
+
+    async def refresh(self) -> None:
+        """What was committed before now is in force when this returns. Raises registrar.rounds.DATABASE_TROUBLE."""
+        asked_at = self._clock()
+        async with self._pool.connection() as connection:
+            version = await (await connection.execute(sql.VERSION, _GOOD_FOR)).fetchone()
+            if self._read_at is None or version != self._version:
+                async with connection.transaction():
+                    await connection.execute(sql.READ_AT_ONE_MOMENT)
+                    # Again: what it was then has to belong to what is read now.
+                    version = await (await connection.execute(sql.VERSION, _GOOD_FOR)).fetchone()
+                    self._known = await _read(connection)
+                self._version = version
+        self._read_at = asked_at
+
+    @property
+    def is_trusting(self) -> bool:
+        """Whether what was read is young enough to be believed (C117)."""
+        return self._read_at is not None and self._clock() - self._read_at <= TRUSTED_FOR_S
+
+    def trunk_at(self, host: str, port: int, transport: str) -> Trunk | None:
+        if not self.is_trusting:
+            return None
+        peer_id = self._known.table.trunk_at(host, port, transport)
+        carrier = self._known.carriers.get(peer_id) if peer_id else None
+        if carrier is None or self._known.blocked.cover(str(source_address(host))):
+            return None
+        return carrier.trunk
+
+    def extension_for(self, trunk: Trunk, number: str) -> str | None:
+        carrier = self._known.carriers.get(trunk.peer_id) if self.is_trusting else None
+        return carrier.inbound.extension_for(number) if carrier else None
+
+    def ways_out(self, domain: str, number: str) -> tuple[tuple[Trunk, str], ...]:
+        """The longest prefix first, then the lowest priority, then by name. A trunk without a server takes none."""
+        dialled = normal(number)
+        if dialled is None or not self.is_trusting:
+            return ()
+        found = [
+            (-fit, carrier.priority, carrier.trunk.name, carrier)
+            for carrier in self._known.carriers.values()
+            if carrier.trunk.domain == domain
+            and carrier.trunk.servers
+            and (fit := carrier.outbound.fit(dialled)) is not None
+        ]
+        ways = (carrier for *_, carrier in sorted(found, key=lambda one: one[:3]))
+        return tuple((carrier.trunk, carrier.outbound.rule.apply(dialled) or "") for carrier in ways)
+
+
+async def _read(connection: AsyncConnection[Any]) -> Known:
+    trunks = await (await connection.execute(sql.TRUNKS)).fetchall()
+    trusted = await (await connection.execute(sql.TRUSTED, _GOOD_FOR)).fetchall()
+    numbers = await (await connection.execute(sql.NUMBERS)).fetchall()
+    resolved = dict(await (await connection.execute(sql.RESOLVED, _GOOD_FOR)).fetchall())
+    blocked = (await (await connection.execute(sql.BLOCKED)).fetchall())[0][0]
+    enabled = {row[0] for row in trunks if row[3]}
+    by_peer: dict[UUID, dict[str, str]] = defaultdict(dict)
+    for peer_id, number, extension in numbers:
+        by_peer[peer_id][number] = extension
+    return Known(
+        table=TrustTable(_entries(trusted, enabled)),
+        blocked=blocked_networks(blocked or ""),
+        carriers={row[0]: _carrier(row, by_peer[row[0]], resolved) for row in trunks if row[3]},
+    )
+
+
+def _entries(rows: Iterable[tuple[Any, ...]], enabled: set[UUID]) -> Iterable[Entry]:
+    for peer_id, network, port, transport in rows:
+        named = "" if transport == "any" else transport.upper()
+        yield Entry(ip_network(network), peer_id, port, named, peer_id in enabled)
+
+
+def _carrier(row: tuple[Any, ...], numbers: Mapping[str, str], resolved: Mapping[str, list[str]]) -> Carrier:
+    peer_id, name, domain, _, call_mode, server, transport, *numbering = row
+    in_strip, in_add, prefixes, out_strip, out_add, priority = numbering
+    trunk = Trunk(
+        peer_id=peer_id,
+        name=name,
+        domain=domain,
+        call_mode=CallMode(call_mode),
+        servers=_servers(server, transport, resolved),
+        transport=transport.upper(),
+    )
+    inbound = Inbound(Mapped(in_strip, in_add), numbers)
+    return Carrier(trunk, inbound, Outbound(tuple(prefixes.split()), Mapped(out_strip, out_add)), priority)
+
+
+def _servers(server: str, transport: str, resolved: Mapping[str, list[str]]) -> tuple[Address, ...]:
+    split = split_server(server)
+    if split is None:
+        return ()
+    host, port = split
+    hosts = [host] if is_address(host) else resolved.get(host, [])
+    return tuple((each, port or DEFAULT_PORTS[transport]) for each in hosts)

@@ -1,0 +1,167 @@
+"""Phones call each other through the whole SIP server: workers, the call process, and a real PostgreSQL."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+from asgiref.sync import sync_to_async
+
+from apps.calls.models import CallProcess
+from apps.extensions.audit import Actor
+from apps.extensions.models import Domain
+from apps.extensions.services import extension_create
+from tests.calls.talking import Call, Dialog, Incoming, Softphone
+from tests.registrar.server import Address, sip_server
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PASSWORD = "Tr0ub4dor&3x"
+CALLS = 10
+Connect = Callable[..., Awaitable[Softphone]]
+
+
+@pytest.fixture
+def address() -> Address:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        return "127.0.0.1", probe.getsockname()[1]
+
+
+@pytest.fixture
+async def domain(transactional_db: None, actor: Actor) -> Domain:
+    served = await Domain.objects.acreate(name="example.com", realm="example.com")
+    for number in ("1001", "1002", "1003", "1004"):
+        await sync_to_async(extension_create)(
+            domain=served, number=number, display_name="", password=PASSWORD, actor=actor
+        )
+    return served
+
+
+@pytest.fixture
+async def connect(address: Address, domain: Domain) -> AsyncIterator[Connect]:
+    """A registered phone."""
+    phones: list[Softphone] = []
+
+    async def connected(number: str, transport: str = "UDP") -> Softphone:
+        phone = await Softphone(number, PASSWORD, address, transport).open()
+        phones.append(phone)
+        await phone.register()
+        return phone
+
+    yield connected
+    for phone in phones:
+        await phone.closed()
+
+
+def sip_workers(server: subprocess.Popen[bytes]) -> list[int]:
+    found = subprocess.run(
+        ["ps", "-o", "pid=,args=", "--ppid", str(server.pid)], capture_output=True, text=True, check=False
+    )
+    return [int(line.split()[0]) for line in found.stdout.splitlines() if "sipworker" in line]
+
+
+async def test_calls_through_the_server_end_as_they_should(address: Address, connect: Connect) -> None:
+    """One server for all of it: starting one takes longer than a call."""
+    with sip_server(address, 2, calls=True) as server:
+        ann, bob = await connect("1001"), await connect("1002")
+        await answered_and_hung_up_by_either(ann, bob)
+        await answered_and_hung_up_by_either(bob, ann)
+        await busy(ann, bob)
+        await given_up(ann, bob)
+        await first_of_three_wins(ann, *[await connect("1003", kind) for kind in ("UDP", "UDP", "TCP")])
+        over_tcp = await connect("1004", "TCP")
+        await answered_and_hung_up_by_either(over_tcp, bob)
+        await answered_and_hung_up_by_either(bob, over_tcp)
+        await workers_may_die_during_calls(server, ann, bob)
+        await the_call_process_may_die_during_calls(ann, bob)
+
+
+async def answered_and_hung_up_by_either(caller: Softphone, called: Softphone) -> None:
+    for caller_hangs_up in (True, False):
+        call = await caller.call(called.number)
+        incoming = await called.ring()
+        assert (await call.response(180)).status == 180
+        theirs, ours = await asyncio.gather(incoming.answer(), call.answered())
+        assert ours.routes
+        if caller_hangs_up:
+            await asyncio.gather(caller.hang_up(ours, 3), called.hung_up(theirs))
+        else:
+            await asyncio.gather(called.hang_up(theirs, 1), caller.hung_up(ours))
+
+
+async def busy(caller: Softphone, called: Softphone) -> None:
+    call = await caller.call(called.number)
+    (await called.ring()).reply(486)
+
+    assert await call.refused() == 486
+
+
+async def given_up(caller: Softphone, called: Softphone) -> None:
+    call = await caller.call(called.number)
+    incoming = await called.ring()
+    await call.response(180)
+
+    await asyncio.gather(call.cancel(), incoming.cancelled())
+
+    assert await call.refused() == 487
+
+
+async def first_of_three_wins(caller: Softphone, *devices: Softphone) -> None:
+    call = await caller.call(devices[0].number)
+    first, *others = [await device.ring() for device in devices]
+
+    theirs, ours, *_ = await asyncio.gather(
+        first.answer(), call.answered(), *(other.cancelled() for other in others)
+    )
+
+    await asyncio.gather(caller.hang_up(ours, 3), devices[0].hung_up(theirs))
+
+
+async def talking(calls: list[Call], ringing: list[Incoming]) -> list[tuple[Dialog, Dialog]]:
+    """Both sides of each, once they are answered."""
+    by_call_id = {incoming.request.call_id: incoming for incoming in ringing}
+
+    async def both(call: Call) -> tuple[Dialog, Dialog]:
+        incoming = by_call_id[call.dialog.call_id]
+        theirs, ours = await asyncio.gather(incoming.answer(), call.answered())
+        return ours, theirs
+
+    return list(await asyncio.gather(*map(both, calls)))
+
+
+async def workers_may_die_during_calls(
+    server: subprocess.Popen[bytes], caller: Softphone, called: Softphone
+) -> None:
+    calls = [await caller.call(called.number) for _ in range(CALLS)]
+    ringing = [await called.ring() for _ in calls]
+    dialogs = await talking(calls[: CALLS // 2], ringing)
+
+    os.kill(sip_workers(server)[0], signal.SIGKILL)
+
+    dialogs += await talking(calls[CALLS // 2 :], ringing)
+    await asyncio.gather(
+        *(caller.hang_up(ours, 3) for ours, _ in dialogs), *(called.hung_up(theirs) for _, theirs in dialogs)
+    )
+
+
+async def the_call_process_may_die_during_calls(caller: Softphone, called: Softphone) -> None:
+    calls = [await caller.call(called.number) for _ in range(2)]
+    dialogs = await talking(calls, [await called.ring() for _ in calls])
+    (first, at_first), (second, at_second) = dialogs
+
+    pid = await CallProcess.objects.values_list("id", flat=True).aget()
+    began_s = time.monotonic()
+    os.kill(int(pid.split(":")[1]), signal.SIGKILL)
+
+    call = await caller.call(called.number)
+    incoming = await called.ring()
+    print(f"a new call rings {time.monotonic() - began_s:.2f} s after the call process was killed")
+    await asyncio.gather(caller.hang_up(first, 3), called.hung_up(at_first))
+    await asyncio.gather(called.hang_up(at_second, 1), caller.hung_up(second))
+    their_side, our_side = await asyncio.gather(incoming.answer(), call.answered())
+    await asyncio.gather(caller.hang_up(our_side, 3), called.hung_up(their_side))

@@ -32,7 +32,7 @@ def page(rows: Sequence[Row], today: dt.date) -> str:
     ]
     for row in rows:
         cells = [row.client, row.version, row.transport, row.algorithm]
-        cells += [_cell(row.steps.get(step, "-: an earlier step failed"), notes) for step in STEPS]
+        cells += [cell(row.steps.get(step, "-: an earlier step failed"), notes) for step in STEPS]
         lines.append(f"| {' | '.join(cells)} | {today.isoformat()} |")
     numbered = [f"{number}. {note}" for number, note in enumerate(notes, 1)]
     failed = sum(row.failed for row in rows)
@@ -42,7 +42,7 @@ def page(rows: Sequence[Row], today: dt.date) -> str:
     )
 
 
-def _cell(result: str, notes: list[str]) -> str:
+def cell(result: str, notes: list[str]) -> str:
     if result == DONE:
         return DONE
     verdict, _, note = result.partition(": ")

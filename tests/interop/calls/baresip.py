@@ -15,8 +15,6 @@ from tests.interop.witness import comes_true
 
 REGISTER_EVERY_S = 300
 SIGNS = {
-    "REGISTER_OK": Sign.REGISTERED,
-    "REGISTER_FAIL": Sign.REFUSED,
     "CALL_INCOMING": Sign.RUNG,
     "CALL_RINGING": Sign.RINGING,
     "CALL_ESTABLISHED": Sign.TALKING,
@@ -26,6 +24,7 @@ SIGNS = {
 
 class BaresipMaker(Baresip):
     transports = ("UDP", "TCP")
+    declines_with = 486
 
     @contextmanager
     def telephone(
@@ -61,7 +60,7 @@ class BaresipTelephone:
         )
 
     def dial(self, number: str) -> None:
-        self._say("dial", f"sip:{number}@{self.server.address};transport={self.transport.lower()}")
+        self._say("dial", f"sip:{number}@{self.server.address}")
 
     def answer(self) -> None:
         self._say("accept")

@@ -19,8 +19,6 @@ PATIENT_S = 60
 class Sign(StrEnum):
     """What a telephone says by itself."""
 
-    REGISTERED = "registered"
-    REFUSED = "not registered"
     RUNG = "it is rung"
     RINGING = "the other side rings"
     TALKING = "the call is up"
@@ -59,6 +57,10 @@ class Maker(Protocol):
 
     @property
     def transports(self) -> tuple[str, ...]: ...
+
+    @property
+    def declines_with(self) -> int:
+        """The status of its `decline`."""
 
     def missing(self) -> str | None:
         """Why it cannot run here; None if it can."""

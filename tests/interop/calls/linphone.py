@@ -12,17 +12,18 @@ from tests.interop.clients.linphone import Linphone, configuration
 from tests.interop.contract import Login, Server
 
 SIGNS = (
-    (r"Registration on .* successful", Sign.REGISTERED),
-    (r"Registration on .* failed(.*)", Sign.REFUSED),
     (r"Receiving new incoming call", Sign.RUNG),
     (r"Call \d+ to .* ringing", Sign.RINGING),
     (r"Call \d+ with .* connected", Sign.TALKING),
-    (r"Call \d+ with .* (ended .*|error)", Sign.ENDED),
+    (r"Call \d+ with .*? ended (.*)", Sign.ENDED),
+    (r"Call \d+ with .*? error", Sign.ENDED),
 )
+UNSAID = "refused, it does not say why"
 
 
 class LinphoneMaker(Linphone):
     transports = ("UDP", "TCP")
+    declines_with = 603
 
     @contextmanager
     def telephone(
@@ -88,5 +89,5 @@ class LinphoneTelephone:
 def _sign(line: str) -> tuple[Sign, str] | None:
     for pattern, sign in SIGNS:
         if found := re.search(pattern, line):
-            return sign, found[found.lastindex] if found.lastindex else ""
+            return sign, found[1] if found.lastindex else UNSAID
     return None

@@ -6,6 +6,7 @@ import os
 import select
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ DECLINED, GAVE_UP = 486, 480
 class PjsipMaker:
     name = "PJSIP (pjsua2)"
     transports = ("UDP", "TCP")
+    declines_with = DECLINED
 
     def missing(self) -> str | None:
         from tests.interop.clients.pjsip import Pjsip
@@ -108,27 +110,28 @@ def main(username: str, password: str, host: str, port: str, transport: str, rin
     calls: list[Any] = []
 
     class Call(pj.Call):  # type: ignore[misc, unused-ignore]
+        gives_up_at: float | None = None
+
         def onCallState(self, prm: Any) -> None:
             info = self.getInfo()
             if info.state == pj.PJSIP_INV_STATE_EARLY and info.role == pj.PJSIP_ROLE_UAC:
                 _tell("RINGING")
             elif info.state == pj.PJSIP_INV_STATE_CONFIRMED:
+                self.gives_up_at = None
                 _tell("TALKING")
             elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
                 calls.remove(self)
                 _tell("ENDED", f"{info.lastStatusCode} {info.lastReason}")
 
     class Account(pj.Account):  # type: ignore[misc, unused-ignore]
-        def onRegState(self, prm: Any) -> None:
-            _tell("REGISTERED" if prm.code == 200 else "REFUSED", prm.code)
-
         def onIncomingCall(self, prm: Any) -> None:
             call = Call(self, prm.callId)
             calls.append(call)
-            _reply(call, 180)
+            call.gives_up_at = time.monotonic() + int(rings_s)
+            reply(call, 180)
             _tell("RUNG")
 
-    def _reply(call: Any, status: int) -> None:
+    def reply(call: Any, status: int) -> None:
         parameters = pj.CallOpParam()
         parameters.statusCode = status
         if status >= 300:
@@ -144,7 +147,7 @@ def main(username: str, password: str, host: str, port: str, transport: str, rin
             calls.append(call)
             call.makeCall(f"sip:{number}@{host}:{port};transport={transport}", pj.CallOpParam(True))
         elif calls:
-            _reply(calls[-1], {"answer": 200, "decline": DECLINED, "hangup": 603}[word])
+            reply(calls[-1], {"answer": 200, "decline": DECLINED, "hangup": 603}[word])
 
     endpoint = pj.Endpoint()
     endpoint.libCreate()
@@ -169,6 +172,10 @@ def main(username: str, password: str, host: str, port: str, transport: str, rin
     unread = b""
     while True:
         endpoint.libHandleEvents(10)
+        for call in calls:
+            if call.gives_up_at and time.monotonic() > call.gives_up_at:
+                call.gives_up_at = None
+                reply(call, GAVE_UP)
         if select.select([0], [], [], 0)[0]:
             data = os.read(0, 4096)
             if not data:

@@ -20,7 +20,7 @@ COPY templates ./templates
 COPY static ./static
 
 USER registrar
-RUN python manage.py collectstatic --no-input --verbosity 0
+RUN python manage.py collectstatic --no-input --verbosity 0 && mkdir -m 700 /var/lib/registrar/calls
 
 EXPOSE 8000/tcp 5060/udp 5060/tcp 5061/tcp
 CMD ["python", "manage.py", "up"]

@@ -1,5 +1,5 @@
-"""GET /healthz: 200 only when web, database, migrations, the keys of the credentials and at least one SIP worker are
-well; else 503 saying which.
+"""GET /healthz: 200 only when web, database, migrations, the keys of the credentials, at least one SIP worker and
+the process that carries calls are well; else 503 saying which.
 
 Must not tell a stranger anything else: no versions, no addresses, no error texts.
 """
@@ -16,6 +16,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from apps.calls.selectors import call_process_is_well
 from apps.extensions.ha1s import Ha1Keys
 from apps.extensions.sealing import missing_keys
 from apps.registrar.selectors import sip_worker_is_well
@@ -62,6 +63,7 @@ CHECKS: dict[str, Callable[[], bool]] = {
     "migrations": Migrations(),
     "credential_keys": CredentialKeys(),
     "sip": sip_worker_is_well,
+    "calls": call_process_is_well,
 }
 
 

@@ -1,7 +1,8 @@
 """Who begins this: a trusted trunk, by where the packet came from, or a phone that proves its password (RFC 3261
 §22.3). Pure.
 
-Whoever is neither hears the same 407, whatever is wrong with what he sent. Must not look anything up: the account that
+Whoever is neither hears the same 407, whatever is wrong with what he sent; 403 if he does not even say that he is from
+a domain of ours. Must not look anything up: the account that
 a claim names is an argument.
 """
 
@@ -30,7 +31,6 @@ from apps.sip.uri import aor_of
 from apps.sipserver.events import Address, Origin, Transport
 from apps.trunks.values import Carriers, Trunk
 
-NOT_FOUND = Refuse(404, "Not Found")
 FORBIDDEN = Refuse(403, "Forbidden")
 
 
@@ -94,9 +94,10 @@ def approach(ask: Ask, means: Means) -> Ignore | Refuse | Trunk | Claimant:
     trunk = means.carriers.trunk_at(host, port, transport)
     if trunk is not None:
         return trunk
-    domain = _domain(ask.request, means.domains)
-    if domain is None:
-        return NOT_FOUND
+    sender = ask.request.from_.uri
+    domain = means.domains.get(sender.host) if sender is not None else None
+    if domain is None:  # no password would help: nobody here may say that he is from there
+        return FORBIDDEN
     claim = read_claim(ask.request, domain, means.nonce_key, host, means.now_s, "proxy-authorization")
     if isinstance(claim, AuthorizationFault):
         return Refuse(BAD_CREDENTIALS.status, BAD_CREDENTIALS.phrase)
@@ -124,14 +125,6 @@ def authorize(
 
 def _source(origin: Address | Origin) -> tuple[str, int, Transport]:
     return origin[0], origin[1], origin.transport if isinstance(origin, Origin) else "UDP"
-
-
-def _domain(request: Request, domains: Mapping[str, DomainPolicy]) -> DomainPolicy | None:
-    """Whose phone it is: of the domain in From, else of the one that is called."""
-    for uri in (request.from_.uri, request.request_uri):
-        if uri is not None and uri.host in domains:
-            return domains[uri.host]
-    return None
 
 
 def _challenge(

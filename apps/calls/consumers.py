@@ -22,7 +22,7 @@ from apps.calls.call_log import CallLog
 from apps.calls.lookup import Lookup
 from apps.calls.own_names import OwnNames
 from apps.calls.proxy import Proxy
-from apps.calls.values import Ask, Ignore, Refuse, Send, Verdict
+from apps.calls.values import Ask, Forward, Ignore, Refuse, Send, Verdict
 from apps.extensions.ha1s import Ha1Keys
 from apps.registrar.blocking import BlockedNetworks
 from apps.registrar.consumers import nonce_key, retry_after_s
@@ -159,7 +159,7 @@ class CallConsumer(AsyncConsumer):
                 effects += self.proxy.answer(ask.number, verdict, now)
             await self._act(effects, now)
 
-    async def _verdicts(self, asks: Sequence[Ask]) -> list[tuple[Ask, Verdict]]:
+    async def _verdicts(self, asks: Sequence[Ask]) -> list[tuple[Ask, Refuse | Forward]]:
         """A fault of ours costs these calls, not the others. Whoever was blocked this very second hears so: it has
         heard from us already."""
         try:

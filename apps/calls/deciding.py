@@ -7,7 +7,7 @@ given the answers.
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from apps.calls.authorizing import FORBIDDEN, NOT_FOUND, Caller, Claimant
+from apps.calls.authorizing import FORBIDDEN, Caller, Claimant
 from apps.calls.redirect import redirect
 from apps.calls.values import Forward, Hop, Refuse, Verdict
 from apps.registrar.gruu import aor_of_gruu, is_gruu
@@ -29,6 +29,7 @@ from apps.trunks.values import CallMode, Carriers, Trunk
 RING_S: Final = 180.0
 # With others to try after them.
 RING_IN_TURN_S: Final = 30.0
+NOT_FOUND: Final = Refuse(404, "Not Found")
 UNSUPPORTED_SCHEME: Final = Refuse(416, "Unsupported URI Scheme")
 _SECURE: Final = frozenset({"TLS", "WSS"})
 _PORTS: Final = {"UDP": 5060, "TCP": 5060, "TLS": 5061}
@@ -64,6 +65,8 @@ def decide(
     uri = request.request_uri
     if uri is None:
         return UNSUPPORTED_SCHEME
+    if request.values("route"):  # behind us and an edge proxy it might lead anywhere
+        return FORBIDDEN
     found = next((one for one in answers if one.found is not Found.NOT_OUR_DOMAIN), None)
     if found is None:
         return NOT_FOUND

@@ -1,13 +1,14 @@
-"""Where requests go, a batch at a time: two statements, however many they are.
+"""Where requests go, a batch at a time: one statement, however many they are, and now and then one for the domains.
 
 Knows rows and the order of questions; who the caller is decides authorizing.py, what follows deciding.py.
 """
 
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from psycopg import Error
@@ -23,7 +24,7 @@ from apps.registrar.authentication import NOBODY, NOBODYS_HA1S
 from apps.registrar.bindings import Account
 from apps.registrar.blocking import BlockedNetworks
 from apps.registrar.sql import to_json
-from apps.registrar.store import Claimed, Store
+from apps.registrar.store import Claimed, Directory, Store
 from apps.routing.answer import Question, RouteAnswer
 from apps.routing.store import answers, params
 from apps.sip.digest import Algorithm
@@ -32,7 +33,9 @@ from apps.trunks.values import Carriers, Trunk
 logger = logging.getLogger(__name__)
 
 Row = Mapping[str, Any]
-NOBODY_BLOCKED = BlockedNetworks({})
+NOBODY_BLOCKED: Final = BlockedNetworks({})
+# A lone call costs its statements: domains and blocked networks are not read for each.
+DIRECTORY_GOOD_FOR_S: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class Lookup:
     """Asks the database by `store`, which whoever made it opens and closes.
 
     nonce_key, gruu_key: as in registrar.consumers; retry_after_s: the seconds of each Retry-After, another number each
-    time. Lives as long as the process: it remembers which nonce counts were used.
+    time; clock: seconds that only rise. Lives as long as the process: it remembers which nonce counts were used.
     """
 
     def __init__(
@@ -59,19 +62,21 @@ class Lookup:
         nonce_key: bytes,
         gruu_key: bytes,
         retry_after_s: Callable[[], int],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store = store
         self._carriers = carriers
         self._nonce_key = nonce_key
         self._gruu_key = gruu_key
         self._retry_after_s = retry_after_s
+        self._clock = clock
         self._counts: NonceCounts | None = None
         # His HA1s are opened like everybody's, so that refusing him takes as long.
         place = place_of(NOBODY.peer_id, NOBODY.peer_id, NOBODY.peer_name)
         kept = sealed_for(store.ha1_keys, NOBODYS_HA1S, place)
         self._nobody = replace(NOBODY, ha1s=store.opened([kept]))
-        # As last read: for while the database is away.
-        self._blocked = NOBODY_BLOCKED
+        self._directory: Directory | None = None
+        self._read_at_s = 0.0
 
     async def verdicts(self, asks: Sequence[Ask]) -> list[tuple[Ask, Verdict]]:
         """One for each, in their order. While there is no database: 503 with Retry-After. Never raises for that."""
@@ -81,9 +86,9 @@ class Lookup:
             try:
                 return await self._verdicts(asks)
             except (Error, PoolTimeout) as error:
-                logger.warning(
-                    "%d requests could not be looked up (attempt %d): %s", len(asks), attempt, error
-                )
+                logger.warning("look-up of %d requests failed (attempt %d): %s", len(asks), attempt, error)
+                if isinstance(error, PoolTimeout):
+                    break
         return [(ask, self._unavailable(ask)) for ask in asks]
 
     async def _verdicts(self, asks: Sequence[Ask]) -> list[tuple[Ask, Verdict]]:
@@ -104,9 +109,11 @@ class Lookup:
         return list(zip(asks, verdicts, strict=True))
 
     async def _means(self) -> Means:
-        directory = await self.store.directory()
-        now_s = int(directory.now.timestamp())
-        self._blocked = directory.blocked
+        directory = self._directory
+        if directory is None or self._clock() - self._read_at_s > DIRECTORY_GOOD_FOR_S:
+            directory = await self.store.directory()
+            self._directory, self._read_at_s = directory, self._clock()
+        now_s = int(directory.now.timestamp() + self._clock() - self._read_at_s)
         self._counts = self._counts or NonceCounts(now_s)
         return Means(
             directory.domains,
@@ -154,7 +161,8 @@ class Lookup:
         )
 
     def _unavailable(self, ask: Ask) -> Verdict:
-        if self._blocked.cover(ask.origin[0]):
+        blocked = self._directory.blocked if self._directory else NOBODY_BLOCKED
+        if blocked.cover(ask.origin[0]):
             return Ignore()
         return Refuse(503, "Service Unavailable", (("Retry-After", str(self._retry_after_s())),))
 

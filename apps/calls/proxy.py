@@ -18,7 +18,7 @@ from apps.calls.response_context import Question, ResponseContext, lost
 from apps.calls.routes import Routed, read_routes
 from apps.calls.server_transaction import Served, ServerTransaction
 from apps.calls.stray import way_of_stray
-from apps.calls.values import Ask, Forward, Hop, Refuse, Send, Verdict
+from apps.calls.values import Ask, Forward, Hop, Refuse, Send
 from apps.registrar.received import STREAMS, way_back
 from apps.sip.backward import read_response, without_top_via
 from apps.sip.branches import CALLS_MAGIC
@@ -62,7 +62,7 @@ class Proxy:
             self._request(data, origin, now)
         return self._layer.taken()
 
-    def answer(self, number: int, verdict: Verdict, now: float) -> Effects:
+    def answer(self, number: int, verdict: Refuse | Forward, now: float) -> Effects:
         """Where the request of Ask `number` goes. Nothing, if nobody waits for it any more.
 
         A verdict with a line break in one of its texts becomes 500.

@@ -73,8 +73,7 @@ class ResponseContext(Timed):
         self._layer.timers.set(self, now + LIFE)
 
     def forward(self, passage: Passage, verdict: Forward, now: float) -> None:
-        """To the hops of the first group, and to the next when that came to nothing. Raises ValueError for a hop whose
-        text has a line break."""
+        """To the hops of the first group, and to the next when that came to nothing."""
         self.unasked()
         self._passage = passage
         self._in_dialog = passage.token is not None
@@ -115,9 +114,11 @@ class ResponseContext(Timed):
         data = without_top_via(response)
         if data is not None:
             self._server.respond(response.status, data, now)
-        if first:
-            self._clients.remove(client)
-            self._stop(ELSEWHERE, now)
+            if first:
+                self._clients.remove(client)
+                self._stop(ELSEWHERE, now)
+        elif first:
+            self.ended(client, 502, None, now)
 
     def ended(self, client: ClientTransaction, status: int, response: Response | None, now: float) -> None:
         self._clients.remove(client)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from apps.calls.layer import Layer, is_reliable
 from apps.calls.timers import LIFE, NEVER, T1, T2, T4, Timed
 from apps.sip.response import another_response
+from apps.sip.transactions import answer_tag
 from apps.sipserver.events import Address, Origin
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ class Served(IntEnum):
 
 
 class ServerTransaction(Timed):
-    """key: as of the layer. way_back: where answers go. trying: the 100 of this request, of which ours are made."""
+    """key: as of the layer. way_back: where answers go. trying: a 100 to this request under our tag, of which
+    answers are made."""
 
     __slots__ = (
         "_again_at",
@@ -68,9 +70,9 @@ class ServerTransaction(Timed):
         return self.state is not Served.PROCEEDING
 
     def trying(self) -> None:
-        """100, at once (RFC 3261 §17.2.1)."""
-        self._last = self._trying
-        self._layer.send(self._trying, self.way_back)
+        """100, at once (RFC 3261 §17.2.1), without the tag that later answers of ours have."""
+        self._last = self._trying.replace(b";tag=" + answer_tag(self.key).encode(), b"", 1)
+        self._layer.send(self._last, self.way_back)
 
     def respond(self, status: int, data: bytes, now: float) -> None:
         """An answer leaves. Every 2xx to an INVITE does, even after another final one (RFC 3261 §16.7 step 5); of
@@ -100,7 +102,6 @@ class ServerTransaction(Timed):
     def acknowledged(self, now: float) -> None:
         """The ACK of a final answer other than 2xx came (Timer I)."""
         if self.state is Served.COMPLETED and self.is_invite:
-            self._last = None
             self._end(Served.CONFIRMED, now if is_reliable(self.way_back) else now + T4)
 
     def forget(self) -> None:
@@ -129,7 +130,7 @@ class ServerTransaction(Timed):
 
     def _end(self, state: Served, until: float) -> None:
         if state is not Served.COMPLETED:
-            self._again_at = NEVER
+            self._again_at, self._last, self._trying = NEVER, None, b""  # nothing of these is said again
         self.state = state
         self._until = until
         self._layer.timers.set(self, min(self._again_at, until))

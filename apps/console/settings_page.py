@@ -10,6 +10,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST, require_safe
 
 from apps.accounts.services import user_password_change
+from apps.calls.selectors import call_processes
 from apps.console.access import actor_of, admin_required, signed_in_user
 from apps.console.forms import BlockedSourceForm, DomainForm, OwnPasswordForm
 from apps.extensions.models import BlockedSource, Domain
@@ -84,6 +85,7 @@ def _page(
         "password_form": password_form or OwnPasswordForm(signed_in_user(request)),
         "domain_form": domain_form or _domain_form(served),
         "workers": sip_workers(),
+        "call_processes": call_processes(),
         "now": database_now(),
         "blocked_sources": list(BlockedSource.objects.all()),
         "blocked_form": blocked_form or BlockedSourceForm(auto_id="blocked_%s"),

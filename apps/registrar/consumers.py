@@ -8,7 +8,7 @@ import hashlib
 import logging
 import secrets
 import socket
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from datetime import timedelta
 from typing import Any, cast
 from uuid import uuid4
@@ -163,7 +163,7 @@ class RegistrarConsumer(AsyncConsumer):
         if replies:
             await self.notifies.take_replies(replies)
 
-    async def _hand_over(self, datagrams: Sequence[Datagram]) -> Sequence[Datagram]:
+    async def _hand_over(self, datagrams: list[Datagram]) -> list[Datagram]:
         """What stays here: all of it, where nobody takes calls."""
         if self.handing_over is None or not self.handing_over.is_possible:
             return datagrams
@@ -172,7 +172,7 @@ class RegistrarConsumer(AsyncConsumer):
             await super().send({"type": "sip.hand_over", "datagrams": calls})
         return mine
 
-    async def _register(self, datagrams: Sequence[Datagram]) -> None:
+    async def _register(self, datagrams: list[Datagram]) -> None:
         clock = asyncio.get_running_loop().time
         admitted = self.admission.admit(datagrams, self.load, clock())
         if admitted.refused:

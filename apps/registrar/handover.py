@@ -4,7 +4,6 @@ A REGISTER pays next to nothing for it. Must not judge a message: what is no req
 """
 
 import re
-from collections.abc import Sequence
 from typing import Final
 
 from apps.sip.branches import is_calls_reply
@@ -22,7 +21,7 @@ _OUR_EVENTS: Final = frozenset({b"reg", b"message-summary"})
 _OURS: Final = frozenset({b"REGISTER", b"PUBLISH"})
 
 
-def sort_out(datagrams: Sequence[Datagram]) -> tuple[Sequence[Datagram], list[Datagram]]:
+def sort_out(datagrams: list[Datagram]) -> tuple[list[Datagram], list[Datagram]]:
     """The registrar's and the calls', each in their order."""
     for data, _ in datagrams:
         if not data.startswith(_REGISTER):

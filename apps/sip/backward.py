@@ -9,17 +9,19 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from apps.sip.headers import MAX_PHYSICAL_LINES
 from apps.sip.lines import Line, first, line_value, split_lines
 from apps.sip.params import FieldError, bounded_int, is_digits, split_list
 from apps.sip.reply import LONGEST_REPLY, is_reply
 
 _STATUS: Final = re.compile(rb"SIP/2\.0 ([1-6][0-9]{2})(?= |$)", re.IGNORECASE)
+_NEEDED: Final = frozenset({b"via", b"from", b"to", b"call-id", b"cseq"})
 _BRANCH: Final = re.compile(r";[ \t]*+branch[ \t]*+=[ \t]*+([^\s;,\"]++)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """branch: of its top Via; method: of its CSeq; lines: start line first, all as they came."""
+    """branch: of its top Via, empty if none; method: of its CSeq; lines: start line first, all as they came."""
 
     status: int
     branch: str
@@ -48,18 +50,18 @@ def read_response(data: bytes) -> Response | None:
     if not is_reply(data):
         return None
     head, blank, body = data.partition(b"\r\n\r\n")
-    ends = head.count(b"\r\n")
-    if not blank or head.count(b"\n") != ends or head.count(b"\r") != ends or b"\0" in head:
+    status = _STATUS.match(head)
+    if not blank or status is None or not _is_sound(head):
         return None
     lines = split_lines(head)
-    status, via, cseq = _STATUS.match(head), first(lines, b"via"), first(lines, b"cseq")
-    if status is None or via is None or cseq is None:
+    if not {name for name, _ in lines} >= _NEEDED:
         return None
-    branch, method = _BRANCH.search(line_value(via)), line_value(cseq).split()
+    branch = _BRANCH.search(line_value(first(lines, b"via") or b""))
+    method = line_value(first(lines, b"cseq") or b"").split()
     whole = _whole_body(lines, body)
-    if branch is None or len(method) != 2 or whole is None:
+    if len(method) != 2 or whole is None:
         return None
-    return Response(int(status[1]), branch[1], method[1], lines, whole)
+    return Response(int(status[1]), branch[1] if branch else "", method[1], lines, whole)
 
 
 def without_top_via(response: Response) -> bytes | None:
@@ -85,6 +87,12 @@ def with_lines(data: bytes, lines: list[bytes]) -> bytes:
     """The message with these header lines at the end of its head."""
     head, _, body = data.partition(b"\r\n\r\n")
     return b"\r\n".join([head, *lines]) + b"\r\n\r\n" + body
+
+
+def _is_sound(head: bytes) -> bool:
+    """Whether its lines end as lines end, and are not more than a request may have."""
+    ends = head.count(b"\r\n")
+    return ends <= MAX_PHYSICAL_LINES and head.count(b"\n") == ends == head.count(b"\r") and b"\0" not in head
 
 
 def _whole_body(lines: list[Line], body: bytes) -> bytes | None:

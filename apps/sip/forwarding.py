@@ -12,13 +12,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from apps.sip.controls import wire_text
+from apps.sip.headers import read_head
 from apps.sip.lines import Line, first, line_value, split_lines
 from apps.sip.message import Request
-from apps.sip.params import split_list
+from apps.sip.name_addr import parse_name_addr
+from apps.sip.params import FieldError, split_list
 from apps.sip.via import received_from
 
 _REALM: Final = re.compile(r'[\s,]realm[ \t]*+=[ \t]*+"([^"\\]*+)"', re.IGNORECASE)
 _IDENTITIES: Final = frozenset({b"p-asserted-identity", b"p-preferred-identity"})
+_CHANGED: Final = frozenset({b"route", b"max-forwards", b"proxy-authorization"})
 _MAX_FORWARDS: Final = 70
 
 
@@ -59,7 +62,7 @@ class Top:
         text = "".join(
             [f" {self.uri} SIP/2.0\r\nVia: {self.via}\r\n", *[f"Route: {route}\r\n" for route in self.routes]]
         )
-        if text.count("\r") != text.count("\n") or text.count("\n") != 2 + len(self.routes) or "\0" in text:
+        if not text.count("\r") == text.count("\n") == 2 + len(self.routes) or "\0" in text:
             raise ValueError("a line break in what is put on top of a request")
         return method + wire_text(text).encode()
 
@@ -70,7 +73,9 @@ def carried(
     """What of the request's bytes goes on: Max-Forwards one less, our realm's credentials and all Routes gone."""
     head = data.lstrip(b"\r\n").partition(b"\r\n\r\n")[0]
     lines = split_lines(head)[1:]
-    kept = [_passed_on(line, request, is_our_realm) for line in lines]
+    kept = [
+        raw if name not in _CHANGED else _passed_on(name, raw, request, is_our_realm) for name, raw in lines
+    ]
     top = next(number for number, (name, _) in enumerate(lines) if name == b"via")
     kept[top] = _proven_via(lines[top][1], request, source)
     if "max-forwards" not in request.by_name:
@@ -86,13 +91,14 @@ def forwarded(carried: Carried, top: bytes, added: Iterable[str] = (), identity:
 
     identity: the P-Asserted-Identity in place of any that came (RFC 3325 §5). Raises ValueError as Top.lines does.
     """
-    lines = carried.lines
+    lines, more = carried.lines, list(added)
     if identity is not None:
-        lines, added = _without_identity(lines), (*added, f"P-Asserted-Identity: {identity}")
-    more = "".join([line + "\r\n" for line in added])
-    if more.count("\n") != more.count("\r\n") or more.count("\r") != more.count("\n") or "\0" in more:
+        lines = _without_identity(lines)
+        more.append(f"P-Asserted-Identity: {identity}")
+    text = "".join([line + "\r\n" for line in more])
+    if not text.count("\r") == text.count("\n") == len(more) or "\0" in text:
         raise ValueError("a line break in a header put into a request")
-    return b"".join((top, wire_text(more).encode(), lines, b"\r\n", carried.body))
+    return b"".join((top, wire_text(text).encode(), lines, b"\r\n", carried.body))
 
 
 def cancel(top: bytes, identifying: Identifying, reasons: Iterable[bytes] = ()) -> bytes:
@@ -101,8 +107,12 @@ def cancel(top: bytes, identifying: Identifying, reasons: Iterable[bytes] = ()) 
 
 
 def ack(top: bytes, identifying: Identifying, to_line: bytes) -> bytes:
-    """The ACK for a final answer other than 2xx, whose To line is given (RFC 3261 §17.1.1.3)."""
-    return _hop_by_hop(b"ACK", top, identifying, to_line + b"\r\n", ())
+    """The ACK for a final answer other than 2xx, whose To line is given (RFC 3261 §17.1.1.3).
+
+    Where that cannot be read, the To of the request is said again.
+    """
+    to = to_line + b"\r\n" if _is_name_addr(to_line) else identifying.to
+    return _hop_by_hop(b"ACK", top, identifying, to, ())
 
 
 def _hop_by_hop(
@@ -114,16 +124,23 @@ def _hop_by_hop(
     return b"".join(pieces) + b"Content-Length: 0\r\n\r\n"
 
 
-def _passed_on(line: Line, request: Request, is_our_realm: Callable[[str], bool]) -> bytes | None:
-    name, raw = line
+def _is_name_addr(line: bytes) -> bool:
+    head = read_head(b"\r\n" + line)
+    try:
+        return head.why is None and bool(parse_name_addr(head.fields[0][1]))
+    except FieldError:
+        return False
+
+
+def _passed_on(
+    name: bytes, raw: bytes, request: Request, is_our_realm: Callable[[str], bool]
+) -> bytes | None:
     if name == b"route":
         return None
     if name == b"max-forwards":
         return b"Max-Forwards: %d" % (int(request.value("max-forwards") or 0) - 1)
-    if name == b"proxy-authorization":
-        realm = _REALM.search(" " + line_value(raw))
-        return None if realm and is_our_realm(realm[1]) else raw
-    return raw
+    realm = _REALM.search(" " + line_value(raw))
+    return None if realm and is_our_realm(realm[1]) else raw
 
 
 def _proven_via(raw: bytes, request: Request, source: tuple[str, int]) -> bytes:

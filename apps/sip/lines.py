@@ -5,7 +5,6 @@ Must not know what a header means. Never raises on what the network sent.
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
 Line = tuple[bytes, bytes]
@@ -33,26 +32,32 @@ NAMES: Final = {
     b"p-asserted-identity": b"p-asserted-identity",
     b"p-preferred-identity": b"p-preferred-identity",
 }
-_USUAL: Final = {spelling: name for name in set(NAMES.values()) for spelling in (name, name.title())} | {
+# As nearly everybody spells them, those that nobody asks for too: one look instead of three.
+_USUAL: Final = {
+    **{spelling: name for name in set(NAMES.values()) for spelling in (name, name.title())},
     b"Call-ID": b"call-id",
     b"CSeq": b"cseq",
     b"WWW-Authenticate": b"www-authenticate",
+    **dict.fromkeys(
+        b"""Contact Allow Supported User-Agent Server Content-Type Accept Date Require Expires Min-SE Session-Expires
+        Allow-Events Event Subscription-State RSeq RAck Privacy Organization Diversion""".split(),
+        b"",
+    ),
 }
-_FOLD: Final = re.compile(rb"[ \t]*+\r\n[ \t]++")
 
 
 def split_lines(head: bytes) -> list[Line]:
     """The header lines of a head (start line first, which counts as one without a name)."""
-    folded = b"\r\n " in head or b"\r\n\t" in head
-    found: list[Line] = []
-    for line in head.split(b"\r\n"):
-        if folded and found and line[:1] in (b" ", b"\t"):
-            name, before = found[-1]
-            found[-1] = name, before + b"\r\n" + line
-            continue
+    lines = head.split(b"\r\n")
+    if b"\r\n " in head or b"\r\n\t" in head:
+        lines = _with_folds(lines)
+    found: list[Line] = [(b"", lines[0])]
+    for line in lines[1:]:
         spelled = line.partition(b":")[0]
-        name = _USUAL.get(spelled) or NAMES.get(spelled.rstrip(b" \t").lower(), b"")
-        found.append((name if found else b"", line))
+        name = _USUAL.get(spelled)
+        if name is None:
+            name = NAMES.get(spelled.rstrip(b" \t").lower(), b"")
+        found.append((name, line))
     return found
 
 
@@ -60,7 +65,7 @@ def line_value(line: bytes) -> str:
     """What stands after the colon, unfolded; bytes that are no text replaced."""
     value = line.partition(b":")[2]
     if b"\r\n" in value:
-        value = _FOLD.sub(b" ", value)
+        value = b" ".join([piece.strip(b" \t") for piece in value.split(b"\r\n")])
     return value.strip(b" \t").decode(errors="replace")
 
 
@@ -70,3 +75,13 @@ def first(lines: list[Line], name: bytes) -> bytes | None:
         if each == name:
             return line
     return None
+
+
+def _with_folds(lines: list[bytes]) -> list[bytes]:
+    whole = [[lines[0]]]
+    for line in lines[1:]:
+        if line[:1] in (b" ", b"\t"):
+            whole[-1].append(line)
+        else:
+            whole.append([line])
+    return [b"\r\n".join(pieces) for pieces in whole]

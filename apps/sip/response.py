@@ -99,10 +99,10 @@ def another_response(
 ) -> bytes:
     """The answer to the same request with another status and ``headers``, made from one of build_response without any.
 
-    An empty reason takes the RFC's. Raises ValueError, a fault of ours: a line break in reason or headers.
+    An empty reason takes the RFC's, if we know it. Raises ValueError, a fault of ours: a line break in what is added.
     """
     lines = [
-        f"SIP/2.0 {status} {reason or REASON_PHRASES[status]}",
+        f"SIP/2.0 {status} {reason or REASON_PHRASES.get(status, '')}",
         *(f"{name}: {text}" for name, text in headers),
     ]
     if any("\r" in line or "\n" in line or "\0" in line for line in lines):

@@ -12,7 +12,7 @@ from apps.extensions.audit import Actor
 from apps.extensions.models import AuditEntry, Extension, Peer
 from apps.extensions.services import extension_create, peer_create
 from apps.registrar.gruu import gruu_key, pub_gruu, temp_gruu
-from apps.registrar.models import Binding, RegistrationEvent
+from apps.registrar.models import Binding, Probe, ProbeState, RegistrationEvent
 from tests.api.conftest import Register
 
 REGISTRATIONS = "/api/v1/registrations/"
@@ -173,6 +173,31 @@ def test_a_lookup_of_an_extension_gives_all_its_peers_in_ringing_order(
     found = api.get(LOOKUP + "?aor=sip:desk@example.com").json()
     assert (found["extension"], found["peer"]) == ("1001", "desk")
     assert [row["contact"] for row in found["contacts"]] == ["sip:desk@h"]
+
+
+def test_a_contact_that_probes_do_not_reach_is_tried_last(
+    api: APIClient, peer: Peer, register: Register
+) -> None:
+    lost = register(peer, contact="sip:lost@h", q=1000)
+    Probe.objects.create(binding_id=lost.binding_id, peer_id=peer.pk, state=ProbeState.UNREACHABLE)
+    register(peer, contact="sip:low@h", q=1, ago_s=60)
+    found = api.get(LOOKUP + "?extension=1001").json()
+    assert [row["contact"] for row in found["contacts"]] == ["sip:low@h", "sip:lost@h"]
+    assert [row["probe_state"] for row in found["contacts"]] == [None, "unreachable"]
+
+
+def test_a_contact_says_how_others_dial_it(api: APIClient, peer: Peer, register: Register) -> None:
+    register(peer, contact="sip:1001@10.0.0.5:5062", path="<sip:edge;lr>", ago_s=60)
+    register(peer, contact="sip:1001@10.0.0.5:5062")
+    there, behind = api.get(LOOKUP + "?extension=1001").json()["contacts"]
+    assert there["dial_strings"] == {
+        "pjsip": "PJSIP/1001/sip:1001@203.0.113.9:40001;transport=udp",
+        "sip": "SIP/1001@203.0.113.9:40001",
+        "sofia": "sofia/internal/sip:1001@203.0.113.9:40001;transport=udp",
+        "uri": there["dial_uri"],
+    }
+    assert behind["dial_strings"]["pjsip"] is None
+    assert behind["dial_strings"]["sofia"] == "sofia/internal/sip:1001@10.0.0.5:5062;fs_path=sip%3Aedge%3Blr"
 
 
 def test_an_unknown_extension_is_told_from_one_that_nobody_answers(

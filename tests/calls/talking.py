@@ -12,7 +12,7 @@ from apps.sipserver.addresses import format_address
 from apps.sipserver.events import Address
 from tests.registrar.phone import Phone, read_reply
 
-PATIENCE_S = 15.0
+PATIENCE_S = 60.0
 REPEAT_AFTER_S = 0.5
 _serial = count(1)
 
@@ -68,6 +68,7 @@ class Softphone:
         self.number, self.server, self.transport = number, server, transport
         self.phone = Phone(number, password)
         self.heard: list[Message] = []
+        self.said_last: dict[str, bytes] = {}
         self._news = asyncio.Event()
         self._send: Callable[[bytes], None]
         self._reading: asyncio.Task[None] | None = None
@@ -117,9 +118,15 @@ class Softphone:
         self._send(data)
 
     def _take(self, raw: bytes) -> None:
-        if raw.strip():
-            self.heard.append(Message.read(raw))
-            self._news.set()
+        if not raw.strip():
+            return
+        message = Message.read(raw)
+        again = self.said_last.get(_transaction(message))
+        if again is not None:  # a repeat, of an INVITE or of a 200: what was said to it was lost
+            self.say(again)
+            return
+        self.heard.append(message)
+        self._news.set()
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         while True:
@@ -230,7 +237,9 @@ class Call:
         target = ok.value("contact").strip("<>")
         routes = tuple(reversed(ok.values("record-route")))
         dialog = Dialog(self.dialog.call_id, self.dialog.local, ok.value("to"), target, routes)
-        self.phone.say(self.phone.request("ACK", dialog, 2))
+        ack = self.phone.request("ACK", dialog, 2)
+        self.phone.said_last[_transaction(ok)] = ack
+        self.phone.say(ack)
         return dialog
 
     async def refused(self) -> int:
@@ -260,7 +269,7 @@ class Incoming:
     request: Message
     tag: str = field(default_factory=lambda: f"u{next(_serial)}")
 
-    def reply(self, status: int) -> None:
+    def reply(self, status: int) -> bytes:
         to = self.request.value("to")
         echoed = [f"Via: {value}" for value in self.request.values("via")]
         echoed += [f"Record-Route: {value}" for value in self.request.values("record-route")]
@@ -274,13 +283,17 @@ class Incoming:
             f"Contact: {self.phone.contact}",
             "Content-Length: 0",
         ]
-        self.phone.say(("\r\n".join(lines) + "\r\n\r\n").encode())
+        data = ("\r\n".join(lines) + "\r\n\r\n").encode()
+        if self.request.method == "INVITE":
+            self.phone.said_last[_transaction(self.request)] = data
+        self.phone.say(data)
+        return data
 
     async def answer(self) -> Dialog:
         """200, until its ACK is there."""
-        self.reply(200)
+        ok = self.reply(200)
         await self.phone.hear(
-            lambda one: one.status is None and one.method == "ACK" and one.call_id == self.request.call_id
+            lambda one: one.status is None and one.method == "ACK" and one.call_id == self.request.call_id, ok
         )
         return Dialog(
             self.request.call_id,
@@ -296,11 +309,23 @@ class Incoming:
             lambda one: one.status is None and one.method == "CANCEL" and one.call_id == self.request.call_id
         )
         Incoming(self.phone, cancel, self.tag).reply(200)
-        self.reply(487)
+        gone = self.reply(487)
         await self.phone.hear(
-            lambda one: one.status is None and one.method == "ACK" and one.call_id == self.request.call_id
+            lambda one: one.status is None and one.method == "ACK" and one.call_id == self.request.call_id,
+            gone,
         )
         return cancel
+
+
+def _transaction(message: Message) -> str:
+    """What a repeat shares with the first: of an INVITE its branch, of a 200 to it the call and the other side."""
+    if message.status is None:
+        return message.value("via") if message.method == "INVITE" else ""
+    return (
+        f"{message.call_id} {message.value('to')}"
+        if message.status == 200 and message.method == "INVITE"
+        else ""
+    )
 
 
 def new_branch() -> str:

@@ -96,6 +96,13 @@ def test_nobody_registered_is_480_and_says_when_to_come_again() -> None:
     assert told(found=Found.NOT_REGISTERED) == refused
 
 
+def test_a_route_that_leads_on_is_not_taken() -> None:
+    for caller in (ANN, TRUNK):
+        sent = request(AOR, headers=["Route: <sip:elsewhere.example;lr>"])
+        route = answer(AOR, Owner(UUID(int=3), enabled=True), [target()])
+        assert decide(sent, caller, [route], NO_TRUNKS, lambda: 7) == Refuse(403, "Forbidden")
+
+
 def test_nothing_to_ask_is_404_and_another_scheme_416() -> None:
     assert decide(request("sip:x@example.net"), ANN, [], NO_TRUNKS, lambda: 7) == Refuse(404, "Not Found")
     assert decide(request("tel:+491234"), ANN, [], NO_TRUNKS, lambda: 7) == Refuse(

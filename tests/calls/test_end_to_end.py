@@ -115,9 +115,9 @@ async def first_of_three_wins(caller: Softphone, *devices: Softphone) -> None:
     call = await caller.call(devices[0].number)
     first, *others = [await device.ring() for device in devices]
 
-    theirs, ours, *_ = await asyncio.gather(
-        first.answer(), call.answered(), *(other.cancelled() for other in others)
-    )
+    losers = asyncio.gather(*(other.cancelled() for other in others))
+    theirs, ours = await asyncio.gather(first.answer(), call.answered())
+    await losers
 
     await asyncio.gather(caller.hang_up(ours, 3), devices[0].hung_up(theirs))
 

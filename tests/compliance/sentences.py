@@ -34,7 +34,7 @@ C25 M §8.2.6.2 all Vias return in order and only the top one is touched
 C26 M §18.1.1 an answer with 20 contacts is complete
 C27 S §18 TCP on the same port behaves the same
 C28 S §18.3 TCP is framed by Content-Length; an idle connection lives at least 64*T1
-C29 M §8.2.1 known methods we lack are 405 with Allow, unknown ones 501; ACK gets silence
+C29 M §8.2.1 calls go to the call process; other known methods are 405 with Allow, unknown ones 501; ACK gets silence
 C30 M §9.2 CANCEL without its transaction is 481
 C31 M §8.2.2.3 420 lists exactly the unknown Require tags and nothing changes
 C32 S §20.29 Proxy-Require is not ours to look at

@@ -3,7 +3,10 @@
 import pytest
 
 from apps.registrar.handover import is_calls, sort_out
+from apps.registrar.rules import Answer
+from apps.registrar.triage import ALLOW_WITH_CALLS, triage
 from apps.sip.branches import CALLS_MAGIC
+from apps.sip.message import Request, parse_request
 from apps.sipserver.events import Datagram
 
 
@@ -21,7 +24,7 @@ def reply(branch: str) -> bytes:
 @pytest.mark.parametrize(
     "method", ["INVITE", "ACK", "CANCEL", "BYE", "PRACK", "UPDATE", "INFO", "NOTIFY", "MESSAGE"]
 )
-def test_requests_between_phones_are_calls(method: str) -> None:
+def test_c29_requests_between_phones_are_calls(method: str) -> None:
     assert is_calls(request(method))
 
 
@@ -68,6 +71,26 @@ def test_what_is_the_registrars_or_no_message_stays(data: bytes) -> None:
 )
 def test_what_is_meant_for_a_phone_is_a_calls(data: bytes) -> None:
     assert is_calls(data)
+
+
+def test_c29_a_server_that_takes_calls_says_so_in_allow() -> None:
+    asked, published = (parse_request(_whole(method, "sip:example.com")) for method in ("OPTIONS", "PUBLISH"))
+    assert isinstance(asked, Request)
+    assert isinstance(published, Request)
+
+    answers = [triage(each, {}, ALLOW_WITH_CALLS) for each in (asked, published)]
+
+    assert [answer.outcome.status for answer in answers if isinstance(answer, Answer)] == [200, 405]
+    for answer in answers:
+        assert isinstance(answer, Answer)
+        allowed = dict(answer.headers)["Allow"].split(", ")
+        assert {"INVITE", "ACK", "CANCEL", "BYE", "REGISTER", "OPTIONS", "SUBSCRIBE"} <= set(allowed)
+        assert "PUBLISH" not in allowed
+
+
+def _whole(method: str, uri: str) -> bytes:
+    further = ("From: <sip:1001@example.com>;tag=a", "Call-ID: c", f"CSeq: 1 {method}", "Max-Forwards: 70")
+    return request(method, uri, *further)
 
 
 def test_a_batch_is_sorted_in_order() -> None:

@@ -92,9 +92,9 @@ def test_no_look_up_reads_more_than_a_few_rows(domain: Domain, actor: Actor) -> 
         assert rows_read(plan["Plan"]) <= 30, (look_up, plan)
         assert rows_fetched() - before <= 30, look_up
 
-    own = [Wanted("example.com", str(100_001 + number)) for number in range(100)]
-    unlike = [Wanted("example.org", "100001"), Wanted("example.com", "none")]
-    nobody = [WantedContact("example.com", parse_sip_uri("sip:a@192.0.2.1:5060"))]
+    own: list[Question] = [Wanted("example.com", str(100_001 + number)) for number in range(100)]
+    unlike: list[Question] = [Wanted("example.org", "100001"), Wanted("example.com", "none")]
+    nobody: list[Question] = [WantedContact("example.com", parse_sip_uri("sip:a@192.0.2.1:5060"))]
     for questions in (own[:1], unlike, nobody, [*own, *unlike, *nobody]):
         # Its extension, the peer by its name and by its extension, the binding and whose it is.
         assert rows_of_look_up(questions) <= 7 * len(questions)

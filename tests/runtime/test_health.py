@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
 
+from apps.calls.models import CallProcess
 from apps.extensions.audit import Actor
 from apps.extensions.models import Domain
 from apps.extensions.services import extension_create
@@ -24,6 +25,11 @@ def beat(seconds_ago: float) -> None:
     WorkerHeartbeat.objects.create(id="host:1:a", bind="0.0.0.0:5060", started_at=at, seen_at=at)
 
 
+def beat_of_call_process(seconds_ago: float) -> None:
+    at = timezone.now() - dt.timedelta(seconds=seconds_ago)
+    CallProcess.objects.create(id="host:2:a", bind="0.0.0.0:5060", started_at=at, seen_at=at)
+
+
 def test_without_a_sip_worker_it_is_503_and_says_so() -> None:
     answer = Client().get("/healthz")
 
@@ -36,12 +42,14 @@ def test_without_a_sip_worker_it_is_503_and_says_so() -> None:
             "migrations": "ok",
             "credential_keys": "ok",
             "sip": "failing",
+            "calls": "failing",
         },
     }
 
 
-def test_with_a_beating_worker_all_is_well() -> None:
+def test_with_a_beating_worker_and_call_process_all_is_well() -> None:
     beat(1)
+    beat_of_call_process(1)
 
     assert Client().get("/healthz").status_code == 200
 
@@ -50,6 +58,16 @@ def test_a_worker_that_stopped_beating_is_not_well() -> None:
     beat(30)
 
     assert Client().get("/healthz").json()["checks"]["sip"] == "failing"
+
+
+def test_a_call_process_that_stopped_beating_is_not_well() -> None:
+    beat(1)
+    beat_of_call_process(30)
+
+    answer = Client().get("/healthz")
+
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["calls"] == "failing"
 
 
 def test_a_password_under_a_key_that_is_missing_is_not_well(

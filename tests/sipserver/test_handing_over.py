@@ -112,6 +112,38 @@ async def test_messages_for_a_connection_go_back_over_the_worker_that_holds_it(h
         assert origin.flow not in calls.scopes[0]["flows"]
 
 
+class Browser:
+    """A connection that another server opened in the worker's name, as the web server does (RFC 7118)."""
+
+    def __init__(self) -> None:
+        self.heard: list[bytes] = []
+
+    def write(self, data: bytes) -> bool:
+        self.heard.append(data)
+        return True
+
+    def hold(self) -> None: ...
+    def release(self) -> None: ...
+    def close(self) -> None: ...
+
+
+async def test_a_worker_without_a_socket_hands_over_for_browser_phones(host: Host) -> None:
+    calls, browser = Calls(), Browser()
+    web = SipServer(Passing(), None, calls=host.path)
+    async with running(host.calls(calls)), running(web):
+        assert web.flows.admit("192.0.2.7")
+        origin = web.flows.opened(browser, "192.0.2.7", 40_000, "WSS")
+        await until(lambda: web.inbox.room > 0)
+        web.flows.deliver(origin, [b"INVITE"])
+        await until(lambda: calls.datagrams == [(b"INVITE", origin)])
+
+        await calls.say((b"100 Trying", origin))
+
+        await until(lambda: browser.heard == [b"100 Trying"])
+        web.flows.closed(origin)
+        await until(lambda: calls.closed_flows == [origin.flow])
+
+
 async def test_the_end_of_a_worker_is_the_end_of_its_connections(host: Host) -> None:
     calls = Calls()
     async with running(host.calls(calls)):

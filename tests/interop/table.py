@@ -8,7 +8,7 @@ from tests.interop.cases import DONE, STEPS, Row
 INTRODUCTION = """\
 # Real clients
 
-`./run interop` starts the product, lets real SIP clients register with it and writes this page; nothing here is written
+`./run interop` starts the product, lets real SIP clients register with it and call each other, and writes this page; nothing here is written
 by hand. For each client, transport and algorithm the domain offers that algorithm alone, and the client then, as far as
 it can (WSS is the same WebSocket behind a TLS proxy; IPv6 is `::1`, with `[::1]` as the domain):
 
@@ -19,8 +19,8 @@ it can (WSS is the same WebSocket behind a TLS proxy; IPv6 is `::1`, with `[::1]
 - **wrong password**: another device with a wrong password says it failed, the console has "wrong password", no binding.
 
 A client counts as "yes" only if it and the database agree. `./run interop sipp linphone` tries only those
-whose name begins like that, and prints the table instead of writing it. SIPp, sipsak and baresip over UDP are in
-`./run test` as well.
+whose name begins like that, and prints the table instead of writing it; `./run interop calls` tries the calls below.
+SIPp, sipsak and baresip over UDP are in `./run test` as well.
 """
 
 

@@ -5,9 +5,10 @@ import re
 import socket
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from apps.sip.uri import format_host
 from tests.interop.calls.contract import PATIENT_S, SEEN_WITHIN_S, Heard, Sign, Signs, Telephone
 from tests.interop.clients.baresip import HOST, STARTS_WITHIN_S, Baresip, free_port, module_path
 from tests.interop.contract import Login, Server
@@ -99,14 +100,15 @@ def _connected(port: int) -> Iterator[socket.socket]:
 def _messages(control: socket.socket) -> Iterator[str]:
     """JSON in netstrings, until the connection ends."""
     unread = b""
-    while data := control.recv(65536):
-        unread += data
-        while match := re.match(rb"(\d+):", unread):
-            end = match.end() + int(match[1])
-            if len(unread) <= end:
-                break
-            yield unread[match.end() : end].decode(errors="replace")
-            unread = unread[end + 1 :]
+    with suppress(ConnectionResetError):
+        while data := control.recv(65536):
+            unread += data
+            while match := re.match(rb"(\d+):", unread):
+                end = match.end() + int(match[1])
+                if len(unread) <= end:
+                    break
+                yield unread[match.end() : end].decode(errors="replace")
+                unread = unread[end + 1 :]
 
 
 def _sign(message: str) -> tuple[Sign, str] | None:
@@ -121,7 +123,7 @@ def _configuration(server: Server, control_port: int, rings_s: int) -> list[str]
         *("module g711.so", "module aubridge.so"),
         *("module_app account.so", "module_app menu.so", "module_app ctrl_tcp.so"),
         f"ctrl_tcp_listen {HOST}:{control_port}",
-        f"sip_listen {server.uri_host}:0",
+        f"sip_listen {format_host(server.bind_host)}:0",
         f"call_local_timeout {rings_s}",
         *("audio_source aubridge,own", "audio_player aubridge,own", "audio_alert aubridge,bell"),
     ]

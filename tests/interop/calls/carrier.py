@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from apps.extensions.models import Peer
-from apps.extensions.services import trunk_create
+from apps.extensions.services import peer_delete, trunk_create
 from apps.registrar.models import Stranger
+from apps.trunks.findings import RefusalState
 from apps.trunks.selectors import status_of
 from apps.trunks.services import trunk_numbers_put, trusted_address_add
 from apps.trunks.sightings import CallRefusal
@@ -76,27 +77,30 @@ def run_carrier(maker: Maker, server: Server, witness: Witness, transport: str) 
     try:
         with registered(maker, server, witness, transport) as telephone:
             trunk = carrier_trunk(witness, telephone)
-            _run_steps(row, Carrier(server, transport), trunk, telephone)
-            trunk.delete()
+            carrier = Carrier(server, transport)
+            try:
+                _run_steps(row, carrier, trunk, telephone, maker.declines_with)
+            finally:
+                peer_delete(peer=trunk, actor=witness.actor)
+                row.attempt("the trunk is removed: 403", lambda: forbidden(carrier, TRUSTED))
     except Exception as error:  # a client that cannot be started or stopped
         row.steps.setdefault("the number is nobody's: 404", f"no: {type(error).__name__}: {error}")
     return row
 
 
-def _run_steps(row: CallRow, carrier: Carrier, trunk: Peer, telephone: Telephone) -> None:
+def _run_steps(row: CallRow, carrier: Carrier, trunk: Peer, telephone: Telephone, declines_with: int) -> None:
     number = PREFIX + telephone.login.username
     steps: dict[str, Callable[[], str | None]] = {
-        # Tried again while the trunk is new to the call process.
-        "the number is nobody's: 404": lambda: (
-            None if comes_true(lambda: carrier.heard("hears_404", TRUSTED, NOBODYS)) else "no 404 came"
-        ),
+        "the number is nobody's: 404": lambda: unknown(carrier),
         "it rings, is answered, and the carrier hangs up": lambda: called(
             carrier, number, telephone, "hangs_up", answered
         ),
         "it rings, is answered, and the telephone hangs up": lambda: called(
             carrier, number, telephone, "is_hung_up", hung_up
         ),
-        "it is busy: 486": lambda: called(carrier, number, telephone, "hears_486", declined),
+        f"it declines: {declines_with}": lambda: called(
+            carrier, number, telephone, f"hears_{declines_with}", declined
+        ),
         "the carrier gives up, and it rings no more": lambda: called(
             carrier, number, telephone, "gives_up", lambda _: None
         ),
@@ -108,6 +112,16 @@ def _run_steps(row: CallRow, carrier: Carrier, trunk: Peer, telephone: Telephone
     for name, step in steps.items():
         if not row.attempt(name, step):
             return
+
+
+def unknown(carrier: Carrier) -> str | None:
+    """Tried again while the trunk is new to the call process."""
+    return None if comes_true(lambda: carrier.heard("hears_404", TRUSTED, NOBODYS)) else "no 404 came"
+
+
+def forbidden(carrier: Carrier, source: str, number: str = NOBODYS) -> str | None:
+    """Tried again while the trunk's end is new to the call process."""
+    return None if comes_true(lambda: carrier.heard("hears_403", source, number)) else "no 403 came"
 
 
 def called(
@@ -143,8 +157,8 @@ def declined(telephone: Telephone) -> str | None:
 
 
 def neighbour(carrier: Carrier, number: str, telephone: Telephone) -> str | None:
-    if not carrier.heard("hears_403", NEIGHBOUR, number):
-        return "no 403 came"
+    if problem := forbidden(carrier, NEIGHBOUR, number):
+        return problem
     return "it rang" if telephone.sees(Sign.RUNG, within_s=0.3) else None
 
 
@@ -156,5 +170,5 @@ def shown(trunk: Peer) -> str | None:
 
     if not comes_true(attempt, SEEN_WITHIN_S):
         return "no unknown attempt"
-    refusals = status_of(trunk).facts.refusals
-    return None if [(one.host, one.status) for one in refusals] == [(NEIGHBOUR, 403)] else f"{refusals}"
+    refusals = [(one.host, one.status, one.state) for one in status_of(trunk).facts.refusals]
+    return None if (NEIGHBOUR, 403, RefusalState.OUTSIDE) in refusals else f"the trunk's page has {refusals}"

@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,14 +64,21 @@ def registered(
         yield telephone
 
 
-PAIR_STEPS = ("caller hangs up", "called hangs up", "refused", "given up", "not answered")
+PAIR_STEPS = ("caller hangs up", "called hangs up", "called back", "refused", "given up", "not answered")
 
 
-def run_pair(caller: Maker, called: Maker, server: Server, witness: Witness, transport: str) -> CallRow:
-    """One calls the other, five times. Never raises for what a client does: it is in the row."""
+def run_pair(
+    caller: Maker,
+    called: Maker,
+    server: Server,
+    witness: Witness,
+    transport: str,
+    steps: Sequence[str] = PAIR_STEPS,
+) -> CallRow:
+    """One calls the other, once a step. Never raises for what a client does: it is in the row."""
     row = CallRow(f"{caller.name} calls {called.name}", transport)
     if reason := caller.missing() or called.missing():
-        row.steps = dict.fromkeys(PAIR_STEPS, f"-: {reason}")
+        row.steps = dict.fromkeys(steps, f"-: {reason}")
         return row
     witness.offer("MD5")
     try:
@@ -79,26 +86,23 @@ def run_pair(caller: Maker, called: Maker, server: Server, witness: Witness, tra
             registered(caller, server, witness, transport) as ann,
             registered(called, server, witness, transport, rings_s=GIVES_UP_AFTER_S) as bob,
         ):
-            call_each_other(row, ann, bob)
+            _run_steps(row, steps, ann, bob)
     except Exception as error:  # a client that cannot be started or stopped
-        row.steps.setdefault(PAIR_STEPS[0], f"no: {type(error).__name__}: {error}")
+        row.steps.setdefault(steps[0], f"no: {type(error).__name__}: {error}")
     return row
 
 
-def call_each_other(row: CallRow, ann: Telephone, bob: Telephone) -> None:
-    ends: Sequence[tuple[str, Step]] = (
-        ("caller hangs up", lambda: talk(ann, bob) or end(ann, bob)),
-        ("called hangs up", lambda: talk(ann, bob) or end(bob, ann)),
-        ("refused", lambda: refuse(ann, bob)),
-        ("given up", lambda: end(ann, bob)),
-        ("not answered", lambda: refused(ann, bob)),
-    )
-    for name, ending in ends:
-
-        def step(ending: Step = ending) -> str | None:
-            return ring(row, ann, bob) or ending()
-
-        if not row.attempt(name, step):
+def _run_steps(row: CallRow, steps: Sequence[str], ann: Telephone, bob: Telephone) -> None:
+    endings: Mapping[str, Step] = {
+        "caller hangs up": lambda: ring(row, ann, bob) or talk(ann, bob) or end(ann, bob),
+        "called hangs up": lambda: ring(row, ann, bob) or talk(ann, bob) or end(bob, ann),
+        "called back": lambda: ring(row, bob, ann) or talk(bob, ann) or end(bob, ann),
+        "refused": lambda: ring(row, ann, bob) or refuse(ann, bob),
+        "given up": lambda: ring(row, ann, bob) or end(ann, bob),
+        "not answered": lambda: ring(row, ann, bob) or refused(ann, bob),
+    }
+    for name in steps:
+        if not row.attempt(name, endings[name]):
             return
 
 

@@ -12,10 +12,10 @@ INTRODUCTION = """\
 
 The same clients call each other through the product, as extensions of one domain; all that belongs to a call goes
 through it, but its sound. A step counts as "yes" only if both sides say the same, and the binding of each is in the
-database. First one telephone calls another, five times:
+database. First one telephone calls another, again and again:
 
 - **caller hangs up**, **called hangs up**: it rings, the caller hears so, it is answered, and the end of the one ends
-  the other;
+  the other; **called back**: the same, with the call the other way;
 - **refused**: the called one declines (486, linphonec 603), and the caller is told so;
 - **given up**: the caller hangs up while it rings, and it rings no more;
 - **not answered**: the called one gives up ringing, and the caller is told so.

@@ -96,7 +96,7 @@ def configuration(server: Server, transport: str, login: Login, refresh_every_s:
 sip_port={ports["udp"]}
 sip_tcp_port={ports["tcp"]}
 sip_tls_port={ports["tls"]}
-bind_address={server.host}
+bind_address={server.bind_host}
 verify_server_certs=0
 verify_server_cn=0
 use_ipv6={int(":" in server.host)}

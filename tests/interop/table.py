@@ -8,9 +8,10 @@ from tests.interop.cases import DONE, STEPS, Row
 INTRODUCTION = """\
 # Real clients
 
-`./run interop` starts the product, lets real SIP clients register with it and call each other, and writes this page; nothing here is written
-by hand. For each client, transport and algorithm the domain offers that algorithm alone, and the client then, as far as
-it can (WSS is the same WebSocket behind a TLS proxy; IPv6 is `::1`, with `[::1]` as the domain):
+`./run interop` starts the product, lets real SIP clients register with it and call each other, and writes this page;
+nothing here is written by hand. For each client, transport and algorithm the domain offers that algorithm alone, and
+the client then, as far as it can (WSS is the same WebSocket behind a TLS proxy; IPv6 is `::1`, with `[::1]` as the
+domain):
 
 - **register**: it says it is registered, and the database holds one binding, with that transport;
 - **refresh**: by its button or, without one, in time; the same binding has been refreshed;

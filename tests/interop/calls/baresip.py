@@ -24,7 +24,6 @@ SIGNS = {
 
 
 class BaresipMaker(Baresip):
-    transports = ("UDP", "TCP")
     declines_with = 486
 
     @contextmanager

@@ -56,9 +56,6 @@ class Maker(Protocol):
     def name(self) -> str: ...
 
     @property
-    def transports(self) -> tuple[str, ...]: ...
-
-    @property
     def declines_with(self) -> int:
         """The status of its `decline`."""
 

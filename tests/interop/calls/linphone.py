@@ -22,7 +22,6 @@ UNSAID = "refused, it does not say why"
 
 
 class LinphoneMaker(Linphone):
-    transports = ("UDP", "TCP")
     declines_with = 603
 
     @contextmanager

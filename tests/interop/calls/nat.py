@@ -4,13 +4,13 @@ import ctypes
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
 
-from tests.interop.calls.cases import CallRow, end, refuse, registered, ring, talk
+from tests.interop.calls.cases import CallRow, Step, end, refuse, registered, ring, talk
 from tests.interop.calls.contract import Maker, Telephone
 from tests.interop.contract import Login, Server
 from tests.interop.witness import Witness
@@ -92,7 +92,7 @@ class MakerBehindNat:
 
     def __init__(self, maker: Maker, namespace: str) -> None:
         self.maker, self.namespace = maker, namespace
-        self.name, self.transports, self.declines_with = maker.name, maker.transports, maker.declines_with
+        self.name, self.declines_with = maker.name, maker.declines_with
 
     def missing(self) -> str | None:
         return self.maker.missing()
@@ -135,12 +135,12 @@ def run_nat(caller: Maker, called: Maker, server: Server, transport: str) -> Cal
 def _run_steps(row: CallRow, witness: Witness, ann: Telephone, bob: Telephone) -> None:
     (binding,) = witness.bindings(bob.login)
     assert binding.received_addr == ROUTER_OUTSIDE, f"it came from {binding.received_addr}"
-    steps = (
-        (STEPS[0], lambda: talk(ann, bob) or end(bob, ann)),
-        (STEPS[1], lambda: talk(ann, bob) or end(ann, bob)),
-        (STEPS[2], lambda: end(ann, bob)),
-        (STEPS[3], lambda: refuse(ann, bob)),
-    )
-    for name, what in steps:
-        if not row.attempt(name, lambda what=what: ring(row, ann, bob) or what()):
+    steps: Mapping[str, Step] = {
+        STEPS[0]: lambda: talk(ann, bob) or end(bob, ann),
+        STEPS[1]: lambda: talk(ann, bob) or end(ann, bob),
+        STEPS[2]: lambda: end(ann, bob),
+        STEPS[3]: lambda: refuse(ann, bob),
+    }
+    for name, ending in steps.items():
+        if not row.attempt(name, lambda ending=ending: ring(row, ann, bob) or ending()):  # type: ignore[misc]
             return

@@ -24,7 +24,6 @@ DECLINED, GAVE_UP = 486, 480
 
 class PjsipMaker:
     name = "PJSIP (pjsua2)"
-    transports = ("UDP", "TCP")
     declines_with = DECLINED
 
     def missing(self) -> str | None:

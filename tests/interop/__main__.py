@@ -1,6 +1,7 @@
 """`./run interop [NAME...]`: the product on free ports and an empty data folder, and every client that can be had.
 
-Without names, docs/interop.md is written. The exit code is 1 if something a client can do did not work.
+Without names, docs/interop.md is written. "calls" tries calls alone, another name the clients whose name begins like
+that. The exit code is 1 if something a client can do did not work.
 """
 
 import datetime as dt
@@ -13,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from apps.sipserver.certificates import ensure_self_signed
 from registrar_admin.config import PROJECT_DIR
@@ -22,10 +24,14 @@ from tests.interop.contract import Client, Server
 from tests.interop.tls_proxy import tls_proxy
 from tests.postgres import product_data_dir, product_environment
 
+if TYPE_CHECKING:  # it needs Django, which is set up once the product runs
+    from tests.interop.cases import Row
+
 HOST, HOST_IPV6 = "127.0.0.1", "::1"
 STARTS_WITHIN_S = 90
 PAGE = PROJECT_DIR / "docs" / "interop.md"
 ALGORITHMS = ("MD5", "SHA-256")
+CALLS = "calls"
 
 
 def free_port() -> int:
@@ -146,29 +152,41 @@ def clients() -> Sequence[Client]:
 
 
 def main(names: Sequence[str]) -> int:
+    today = dt.datetime.now(tz=dt.UTC).date()
     with product() as server:
-        from tests.interop.cases import run_case
+        from tests.interop.calls.runner import run_calls
+        from tests.interop.calls.table import section
         from tests.interop.table import page
-        from tests.interop.witness import Witness
 
-        ipv4 = server, Witness(HOST)
-        ipv6 = replace(server, host=HOST_IPV6), Witness(HOST_IPV6)
-        rows = []
-        for client in clients():
-            if names and not any(client.name.lower().startswith(name.lower()) for name in names):
-                continue
-            for transport in client.transports:
-                place, witness = ipv6 if transport.endswith("/IPv6") else ipv4
-                for algorithm in ALGORITHMS:
-                    row = run_case(client, place, witness, transport, algorithm)
-                    print(row.client, transport, algorithm, row.steps, file=sys.stderr, flush=True)
-                    rows.append(row)
-    text = page(rows, dt.datetime.now(tz=dt.UTC).date())
+        rows = [] if names == [CALLS] else registrations(names, server)
+        pairs, others = run_calls(server) if not names or CALLS in names else ([], [])
+    parts = [page(rows, today)] if rows else []
+    parts += [section(pairs, others, today)] if pairs else []
+    text = "\n".join(parts)
     if names:
         print(text)
     else:
         PAGE.write_text(text)
-    return int(any(row.failed for row in rows))
+    return int(any(row.failed for row in rows) or any(row.failed for row in [*pairs, *others]))
+
+
+def registrations(names: Sequence[str], server: Server) -> "list[Row]":
+    from tests.interop.cases import run_case
+    from tests.interop.witness import Witness
+
+    ipv4 = server, Witness(HOST)
+    ipv6 = replace(server, host=HOST_IPV6), Witness(HOST_IPV6)
+    rows = []
+    for client in clients():
+        if names and not any(client.name.lower().startswith(name.lower()) for name in names):
+            continue
+        for transport in client.transports:
+            place, witness = ipv6 if transport.endswith("/IPv6") else ipv4
+            for algorithm in ALGORITHMS:
+                row = run_case(client, place, witness, transport, algorithm)
+                print(row.client, transport, algorithm, row.steps, file=sys.stderr, flush=True)
+                rows.append(row)
+    return rows
 
 
 if __name__ == "__main__":

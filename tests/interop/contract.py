@@ -20,7 +20,10 @@ class CannotDo(Exception):  # noqa: N818 - says what it is
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where phones register. A port is None while the server does not offer that transport."""
+    """Where phones register. A port is None while the server does not offer that transport.
+
+    phones_at: the address of their own sockets, if it is not the server's.
+    """
 
     host: str
     port: int
@@ -29,6 +32,11 @@ class Server:
     web_url: str | None = None
     secure_web_url: str | None = None
     ipv6: bool = False
+    phones_at: str = ""
+
+    @property
+    def bind_host(self) -> str:
+        return self.phones_at or self.host
 
     @property
     def uri_host(self) -> str:

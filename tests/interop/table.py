@@ -8,9 +8,10 @@ from tests.interop.cases import DONE, STEPS, Row
 INTRODUCTION = """\
 # Real clients
 
-`./run interop` starts the product, lets real SIP clients register with it and writes this page; nothing here is written
-by hand. For each client, transport and algorithm the domain offers that algorithm alone, and the client then, as far as
-it can (WSS is the same WebSocket behind a TLS proxy; IPv6 is `::1`, with `[::1]` as the domain):
+`./run interop` starts the product, lets real SIP clients register with it and call each other, and writes this page;
+nothing here is written by hand. For each client, transport and algorithm the domain offers that algorithm alone, and
+the client then, as far as it can (WSS is the same WebSocket behind a TLS proxy; IPv6 is `::1`, with `[::1]` as the
+domain):
 
 - **register**: it says it is registered, and the database holds one binding, with that transport;
 - **refresh**: by its button or, without one, in time; the same binding has been refreshed;
@@ -19,8 +20,8 @@ it can (WSS is the same WebSocket behind a TLS proxy; IPv6 is `::1`, with `[::1]
 - **wrong password**: another device with a wrong password says it failed, the console has "wrong password", no binding.
 
 A client counts as "yes" only if it and the database agree. `./run interop sipp linphone` tries only those
-whose name begins like that, and prints the table instead of writing it. SIPp, sipsak and baresip over UDP are in
-`./run test` as well.
+whose name begins like that, and prints the table instead of writing it; `./run interop calls` tries the calls below.
+SIPp, sipsak and baresip over UDP are in `./run test` as well.
 """
 
 
@@ -32,7 +33,7 @@ def page(rows: Sequence[Row], today: dt.date) -> str:
     ]
     for row in rows:
         cells = [row.client, row.version, row.transport, row.algorithm]
-        cells += [_cell(row.steps.get(step, "-: an earlier step failed"), notes) for step in STEPS]
+        cells += [cell(row.steps.get(step, "-: an earlier step failed"), notes) for step in STEPS]
         lines.append(f"| {' | '.join(cells)} | {today.isoformat()} |")
     numbered = [f"{number}. {note}" for number, note in enumerate(notes, 1)]
     failed = sum(row.failed for row in rows)
@@ -42,7 +43,7 @@ def page(rows: Sequence[Row], today: dt.date) -> str:
     )
 
 
-def _cell(result: str, notes: list[str]) -> str:
+def cell(result: str, notes: list[str]) -> str:
     if result == DONE:
         return DONE
     verdict, _, note = result.partition(": ")

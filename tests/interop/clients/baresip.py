@@ -6,7 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,13 +15,6 @@ from tests.interop.witness import comes_true
 
 HOST = "127.0.0.1"
 MODULES = ("/usr/lib/baresip/modules", "/usr/lib64/baresip/modules", "/usr/local/lib/baresip/modules")
-SOUND = (
-    "module g711.so",
-    "module aubridge.so",
-    "audio_player aubridge,nil",
-    "audio_source aubridge,nil",
-    "audio_alert aubridge,nil",
-)
 STARTS_WITHIN_S = 5.0
 REFRESH_EVERY_S = SHORTEST_EXPIRES_S + 1
 
@@ -33,7 +26,7 @@ class Baresip:
     def missing(self) -> str | None:
         if shutil.which("baresip") is None:
             return "baresip is not installed (apt-get install baresip-core)"
-        return None if _module_path() else "baresip's modules are not where Debian has them"
+        return None if module_path() else "baresip's modules are not where Debian has them"
 
     def version(self) -> str:
         done = subprocess.run(["baresip", "-h"], capture_output=True, text=True, check=False)
@@ -49,26 +42,12 @@ class Baresip:
 
     @contextmanager
     def phone(self, server: Server, transport: str, login: Login, folder: Path) -> Iterator[Phone]:
-        with self._running(server, folder) as control:
-            yield BaresipPhone(control, server, transport, login)
-
-    @contextmanager
-    def talking_phone(
-        self, server: Server, transport: str, login: Login, folder: Path
-    ) -> Iterator["BaresipPhone"]:
-        """One that answers its calls at once, without a sound card: what it hears it says."""
-        with self._running(server, folder, SOUND) as control:
-            yield BaresipPhone(control, server, transport, login, "answermode=auto")
-
-    @contextmanager
-    def _running(self, server: Server, folder: Path, further: Sequence[str] = ()) -> Iterator["Control"]:
-        control_port = _free_port()
+        control_port = free_port()
         config = [
-            f"module_path {_module_path()}",
+            f"module_path {module_path()}",
             *("module_app account.so", "module_app menu.so", "module_app ctrl_tcp.so"),
             f"ctrl_tcp_listen {HOST}:{control_port}",
             f"sip_listen {server.uri_host}:0",
-            *further,
         ]
         (folder / "config").write_text("\n".join(config) + "\n")
         (folder / "accounts").write_text("")
@@ -80,21 +59,19 @@ class Baresip:
         )
         try:
             with Control(control_port) as control:
-                yield control
+                yield BaresipPhone(control, server, transport, login)
         finally:
             process.kill()
             process.wait()
 
 
 class BaresipPhone:
-    def __init__(
-        self, control: "Control", server: Server, transport: str, login: Login, *further: str
-    ) -> None:
+    def __init__(self, control: "Control", server: Server, transport: str, login: Login) -> None:
         self.control = control
         self.aor = f"sip:{login.username}@{server.address_for(transport)}"
         self.account = (
             f"<{self.aor};transport={transport.lower()}>;auth_user={login.username};auth_pass={login.password}"
-            f";regint={REFRESH_EVERY_S}" + "".join(f";{each}" for each in further)
+            f";regint={REFRESH_EVERY_S}"
         )
 
     def register(self) -> bool:
@@ -161,11 +138,11 @@ class Control:
         return True
 
 
-def _module_path() -> str | None:
+def module_path() -> str | None:
     return next(itertools.chain((path for path in MODULES if Path(path).is_dir()), [None]))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])

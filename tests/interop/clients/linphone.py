@@ -39,7 +39,7 @@ class Linphone:
             ".config/linphone",
         ):  # it does not make them, and then does nothing
             (folder / place).mkdir(parents=True)
-        (folder / "linphonerc").write_text(_configuration(server, transport, login))
+        (folder / "linphonerc").write_text(configuration(server, transport, login, REFRESH_EVERY_S))
         with (folder / "output").open("w") as output:
             process = subprocess.Popen(
                 ["linphonec", "-c", str(folder / "linphonerc")],
@@ -89,14 +89,14 @@ class LinphonePhone:
         time.sleep(0.1)
 
 
-def _configuration(server: Server, transport: str, login: Login) -> str:
+def configuration(server: Server, transport: str, login: Login, refresh_every_s: int) -> str:
     ports = {name: (-1 if name.upper() == transport else 0) for name in ("udp", "tcp", "tls")}
     return f"""\
 [sip]
 sip_port={ports["udp"]}
 sip_tcp_port={ports["tcp"]}
 sip_tls_port={ports["tls"]}
-bind_address={server.host}
+bind_address={server.bind_host}
 verify_server_certs=0
 verify_server_cn=0
 use_ipv6={int(":" in server.host)}
@@ -110,7 +110,7 @@ firewall_policy=0
 [proxy_0]
 reg_proxy=<sip:{server.address_for(transport)};transport={transport.lower()}>
 reg_identity=sip:{login.username}@{server.uri_host}
-reg_expires={REFRESH_EVERY_S}
+reg_expires={refresh_every_s}
 reg_sendregister=1
 publish=0
 

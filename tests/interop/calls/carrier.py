@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from apps.trunks.selectors import status_of
+
 from apps.extensions.models import Peer
 from apps.extensions.services import peer_delete, trunk_create
 from apps.registrar.models import Stranger
 from apps.trunks.findings import RefusalState
-from apps.trunks.selectors import status_of
 from apps.trunks.services import trunk_numbers_put, trusted_address_add
 from apps.trunks.sightings import CallRefusal
 from tests.interop.calls.cases import CallRow, ended, registered

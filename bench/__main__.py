@@ -20,6 +20,7 @@ from bench.machine import Machine, describe
 from bench.measuring import Stand
 from bench.options import Options
 from bench.report import Report
+from bench.scenarios.calls import calls
 from bench.scenarios.expiry import expiry
 from bench.scenarios.kill import kill
 from bench.scenarios.overload import overload
@@ -44,6 +45,7 @@ SCENARIOS: Final[dict[str, tuple[Callable[[Stand, Options], Report], str]]] = {
     "expiry": (expiry, "--count bindings expire in one second"),
     "powercut": (powercut, "--count phones are released at once"),
     "overload": (overload, "three times what it can do is asked for by --count phones"),
+    "calls": (calls, "calls relayed and redirected, ours and Kamailio"),
     "kill": (kill, "kill -9 of workers, server and database under load"),
     "serve": (serve, "nothing is measured: the product runs for a profiler or another load generator"),
 }
@@ -70,7 +72,7 @@ def main(arguments: Sequence[str]) -> int:
 def _stand(chosen: Options) -> Iterator[Stand]:
     """Everything that goes again lies in one folder."""
     FOLDER.mkdir(parents=True, exist_ok=True)
-    program = loader.build(FOLDER)
+    program, caller = (loader.build(FOLDER, name) for name in ("load", "calls"))
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=FOLDER))
     folder.chmod(0o711)  # the database's own account has to pass
     try:
@@ -80,7 +82,9 @@ def _stand(chosen: Options) -> Iterator[Stand]:
                 kamailio.prepare(database, chosen.users)
             else:
                 _say("without Kamailio, which is not installed (Debian: kamailio, kamailio-postgres-modules)")
-            yield Stand(database, program, chosen.patience, lambda one: print(tables.line(one), flush=True))
+            yield Stand(
+                database, program, caller, chosen.patience, lambda one: print(tables.line(one), flush=True)
+            )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -51,6 +51,7 @@ class Variant:
     db_mode: int
     cached: bool
     unix_socket: bool = False
+    calls: bool = False
 
     @property
     def is_durable(self) -> bool:
@@ -71,6 +72,7 @@ WRITE_THROUGH_UNIX: Final = Variant(
 WRITE_BACK: Final = Variant(
     "write-back", "Kamailio write-back (not durable), cached credentials", 2, cached=True
 )
+CALLS: Final = Variant("calls", "Kamailio", 1, cached=True, calls=True)
 VARIANTS: Final = (WRITE_THROUGH, WRITE_THROUGH_CACHED, WRITE_THROUGH_UNIX, WRITE_BACK)
 
 
@@ -159,4 +161,5 @@ def _options(variant: Variant, folder: Path) -> list[str]:
     """In the foreground, with room for a million contacts, its own files in `folder`."""
     options = ["-DD", "-m", str(SHARED_MIB), "-M", "16", "-b", str(8 * 2**20)]
     options += ["-P", str(folder / "pid"), "-Y", str(folder), "-w", str(folder)]
-    return [*options, "-A", "CACHED"] if variant.cached else options
+    defined = ("CACHED", variant.cached), ("CALLS", variant.calls)
+    return [*options, *(word for name, is_on in defined if is_on for word in ("-A", name))]

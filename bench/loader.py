@@ -29,9 +29,9 @@ class LoadRun:
     seconds: list[dict[str, Any]] = field(default_factory=list)
 
 
-def build(folder: Path) -> Path:
-    """The compiled loader in `folder`, made anew when its source is newer. BenchError without a C compiler."""
-    program = folder / "load"
+def build(folder: Path, name: str = "load") -> Path:
+    """The compiled load generator in `folder`, made anew when its source is newer. BenchError without a C compiler."""
+    program = folder / name
     newest = max(path.stat().st_mtime for path in SOURCES.iterdir())
     if program.exists() and program.stat().st_mtime >= newest:
         return program
@@ -39,7 +39,7 @@ def build(folder: Path) -> Path:
     if compiler is None:
         raise BenchError("The load generator needs a C compiler. On Debian: apt-get install gcc libc6-dev")
     folder.mkdir(parents=True, exist_ok=True)
-    command = [compiler, "-O2", "-Wall", "-o", str(program), str(SOURCES / "load.c"), "-lm"]
+    command = [compiler, "-O2", "-Wall", "-o", str(program), str(SOURCES / f"{name}.c"), "-lm"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchError(f"The load generator could not be compiled: {done.stderr.strip()[-500:]}")

@@ -104,17 +104,19 @@ class _Sample:
 
 @dataclass(frozen=True, slots=True)
 class Stand:
-    """Where measurements are made: the database, and the loader's program. `tell` hears of each measurement."""
+    """Where measurements are made: the database, and the programs that register and that call. `tell` hears of each
+    measurement."""
 
     cluster: Cluster
     program: Path
+    caller: Path
     patience_s: float
     tell: Callable[[Measurement], None]
 
     def measure(self, server: Server, running: Running, mode: str, load: Load) -> Measurement:
         """Loads the server until the loader ends."""
         command = [str(self.program), *load.arguments(running.address, mode)]
-        return self._measured(command, server.name, mode, running.process.pid)
+        return self.measured(command, server.name, mode, running.process.pid)
 
     def load(
         self,
@@ -155,7 +157,7 @@ class Stand:
         self.cluster.checkpoint()
         command = [sys.executable, "-m", "bench.writes", "--url", self.cluster.url]
         command += ["--seconds", str(load.seconds), "--processes", str(product.worker_count)]
-        yield self._measured(command, "database alone, batches of 256", "writes", None)
+        yield self.measured(command, "database alone, batches of 256", "writes", None)
 
     def rounds(
         self,
@@ -171,8 +173,8 @@ class Stand:
                     self.tell(measured[-1])
         return measured
 
-    def _measured(self, command: Sequence[str], name: str, mode: str, server_pid: int | None) -> Measurement:
-        """CPU is counted between the "begin" and the "end" that the command tells."""
+    def measured(self, command: Sequence[str], name: str, mode: str, server_pid: int | None) -> Measurement:
+        """What any load generator tells. CPU is counted between the "begin" and the "end" that it tells."""
         samples: dict[str, _Sample] = {}
 
         def hear(event: str, told: dict[str, Any]) -> None:

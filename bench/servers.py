@@ -21,6 +21,7 @@ from typing import Final, Protocol
 
 import psycopg
 
+from bench import trunks
 from bench.database import Cluster
 from bench.extensions import DOMAIN, generate
 from bench.loader import BenchError
@@ -78,9 +79,10 @@ class Product:
         return self.workers or min(2, os.cpu_count() or 1)
 
     def prepare(self, extensions: int, digest: str) -> None:
-        """Tables and generated extensions."""
+        """Tables, generated extensions, and two trunks."""
         _manage(self.environ(), "migrate", "--verbosity", "0")
         generate(self.cluster.url, extensions, digest)
+        trunks.generate(self.cluster.url)
 
     def last_cseqs(self) -> dict[str, int]:
         """Of each live binding, by user name."""

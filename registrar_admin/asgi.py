@@ -15,7 +15,8 @@ from django.urls import path, re_path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "registrar_admin.settings")
 django.setup()
 
-from apps.calls.consumers import CallConsumer  # noqa: E402 - needs the apps to be loaded
+from apps.api.event_stream import EventStreams  # noqa: E402 - needs the apps to be loaded
+from apps.calls.consumers import CallConsumer  # noqa: E402
 from apps.live.routing import websocket_urlpatterns  # noqa: E402
 from apps.registrar.consumers import RegistrarConsumer  # noqa: E402
 from apps.registrar.websocket import SipConsumer  # noqa: E402
@@ -27,7 +28,7 @@ pages = re_path(r"^(?=ws/)", CookieMiddleware(pages_router))
 
 application = ProtocolTypeRouter(
     {
-        "http": get_asgi_application(),
+        "http": EventStreams(get_asgi_application()),
         "websocket": AllowedHostsOriginValidator(URLRouter([phones, pages])),  # type: ignore[list-item]
         "sip": RegistrarConsumer.as_asgi(),
         "sip.calls": CallConsumer.as_asgi(),

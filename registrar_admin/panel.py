@@ -6,7 +6,7 @@ from pathlib import Path
 
 from registrar_admin.config import Config
 
-LOG_NAMES = ("web.log", "sip.log", "postgres.log")
+LOG_NAMES = ("web.log", "sip.log", "webhooks.log", "postgres.log")
 
 
 def panel(config: Config, username: str, new_password: str | None, domain: str) -> str:
@@ -56,5 +56,5 @@ def log_dir(config: Config) -> Path:
 
 
 def _logs(config: Config) -> str:
-    names = LOG_NAMES if config.database_is_embedded else LOG_NAMES[:2]
+    names = LOG_NAMES if config.database_is_embedded else LOG_NAMES[:3]
     return f"{log_dir(config)}/ ({', '.join(names)})"

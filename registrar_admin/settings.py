@@ -186,6 +186,12 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     "SERVE_AUTHENTICATION": [],
+    "ENUM_NAME_OVERRIDES": {
+        "DomainCallMode": "apps.extensions.models.DomainCallMode",
+        "TrunkCallMode": "apps.extensions.models.TrunkCallMode",
+        "TrustedTransport": "apps.extensions.models.TrustedTransport",
+        "StateEnum": "apps.registrar.states.PeerState",
+    },
 }
 
 SIP_BIND = f"{bracketed(CONFIG.sip_host)}:{CONFIG.sip_port}"
@@ -205,7 +211,12 @@ LEDGER_DAYS = CONFIG.ledger_days
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {
+        "line": {
+            "()": "apps.registrar.decision_log.LineFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
+        }
+    },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
     "loggers": {"axes": {"level": "WARNING"}, "django.request": {"level": "ERROR"}},

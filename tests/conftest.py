@@ -24,6 +24,12 @@ FLUSH_TRIES: Final = 300
 
 
 @pytest.fixture(scope="session", autouse=True)
+def static_folder() -> None:
+    """Whoever serves pages looks for it when he starts, before any test's own fixtures."""
+    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
 def patient_flush() -> Iterator[None]:
     """The flush after a transactional test begins again whenever a SIP server that lives across tests holds a lock."""
     with pytest.MonkeyPatch.context() as patch:
@@ -67,7 +73,6 @@ def light_site(settings: LazySettings) -> None:
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    Path(settings.STATIC_ROOT).mkdir(parents=True, exist_ok=True)
 
 
 @pytest.fixture

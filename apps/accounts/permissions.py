@@ -32,3 +32,13 @@ class RoleAndScope(BasePermission):
             self.code, self.message = "admin_only", "Only an admin may change anything."
             return False
         return True
+
+
+class AdminOnly(RoleAndScope):
+    """As above, and reading is for admins, too."""
+
+    def has_permission(self, request: Request, view: "APIView") -> bool:
+        if not super().has_permission(request, view):
+            return False
+        self.code, self.message = "admin_only", "Only an admin may see this."
+        return isinstance(request.user, User) and request.user.is_admin

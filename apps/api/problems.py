@@ -53,6 +53,7 @@ BODY_TOO_LARGE: Final = ProblemKind("body_too_large", 413, "The body is too larg
 UNSUPPORTED_MEDIA_TYPE: Final = ProblemKind("unsupported_media_type", 415, "Bodies are JSON only.")
 THROTTLED: Final = ProblemKind("throttled", 429, "Too many requests.")
 SERVER_ERROR: Final = ProblemKind("server_error", 500, "We made a mistake. It is in the log.")
+TOO_MANY_STREAMS: Final = ProblemKind("too_many_streams", 503, "No more event streams here. Try again later.")
 UNAVAILABLE: Final = ProblemKind("unavailable", 503, "The database does not answer. Try again.")
 
 _BY_TYPE: Final[tuple[tuple[type[Exception], ProblemKind], ...]] = (

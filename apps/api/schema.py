@@ -46,7 +46,7 @@ class ProblemSchema(AutoSchema):
         problems = dict(_ALWAYS)
         if "{" in self.path:
             problems |= _WITH_ID
-        if self.method in ("POST", "PATCH"):
+        if self.method in ("POST", "PUT", "PATCH"):
             problems |= _WITH_BODY
         if self.method != "DELETE":
             problems["400"] = "A parameter or a field has to be corrected"

@@ -29,11 +29,15 @@ from apps.registrar.consumers import nonce_key, retry_after_s
 from apps.registrar.gruu import gruu_key
 from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
 from apps.registrar.store import Store
+from apps.sip.branches import is_uplink_reply
 from apps.sip.uri import format_host
+from apps.sipserver.addresses import WILDCARDS
 from apps.sipserver.events import Datagram, Origin, SipScope
 from apps.trunks.directory import REFRESH_EVERY_S, TrunkDirectory
 from apps.trunks.resolving import LOOK_EVERY_S, Resolver
 from apps.trunks.sightings import FLUSH_EVERY_S, CallRefusal, TrunkSightings
+from apps.trunks.uplink.keeper import UplinkKeeper
+from apps.trunks.uplink.services import trunk_keys
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +84,15 @@ class CallConsumer(AsyncConsumer):
         self.carriers = TrunkDirectory(self.store.pool)
         self.sightings = TrunkSightings()
         self.resolver = Resolver(self.store.pool)
+        host, port = scope["server"]
+        self.uplinks = UplinkKeeper(
+            self.store.pool,
+            self.send,
+            (settings.SIP_PUBLIC_HOST or ("" if host in WILDCARDS else host), port),
+            trunk_keys(),
+            f"{scope['worker']} {secrets.token_hex(4)}",  # an instance that failed may hold the lease yet
+            servers=self.carriers.servers,
+        )
         self.lookup = Lookup(
             self.store,
             self.carriers,
@@ -98,6 +111,7 @@ class CallConsumer(AsyncConsumer):
         await self._read_domains()
         await self.carriers.refresh()
         self._start_rounds()
+        self.uplinks.start()
         works = (self._keep_time, *[self._answer_asks] * LOOK_UPS_AT_ONCE)
         self._tasks = [asyncio.create_task(work()) for work in works]
 
@@ -105,8 +119,9 @@ class CallConsumer(AsyncConsumer):
         self._raise_what_failed()
         now, blocked = time.monotonic(), self._blocked
         effects: list[Send | Ask] = []
+        self.uplinks.hear(event["datagrams"])
         for data, origin in event["datagrams"]:
-            if not blocked.cover(origin[0]):
+            if not (blocked.cover(origin[0]) or is_uplink_reply(data)):
                 effects += self.proxy.receive(data, origin, now)
         await self._act(effects, now)
 
@@ -177,7 +192,7 @@ class CallConsumer(AsyncConsumer):
             self.sightings.heard(trunk, origin, ask.request.method)
         elif isinstance(verdict, Refuse) and verdict.status == 407:
             self.sightings.refused(origin, CallRefusal.CHALLENGED)
-        elif isinstance(verdict, Refuse) and verdict.status == 403:
+        elif isinstance(verdict, Refuse) and verdict.status == 403 and not _says_who(ask):
             self.sightings.refused(origin, CallRefusal.NOT_TRUSTED)
 
     # -- time
@@ -233,13 +248,18 @@ class CallConsumer(AsyncConsumer):
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._rounds.stop()
+        await asyncio.gather(self._rounds.stop(), self.uplinks.stop())
         self.resolver.close()
         try:
             await self.store.execute(process_sql.SIGN_OFF, {"id": cast(SipScope, self.scope)["worker"]})
         except DATABASE_TROUBLE as error:
             logger.warning("could not sign off at the database: %s", error)
         await self.store.close()
+
+
+def _says_who(ask: Ask) -> bool:
+    """Whether it came with a password: then it was refused for another reason than where it came from."""
+    return ask.request.value("proxy-authorization") is not None
 
 
 async def _opened_store() -> Store:

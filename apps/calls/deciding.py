@@ -23,7 +23,7 @@ from apps.routing.answer import (
 )
 from apps.sip.message import Request
 from apps.sip.uri import SipUri, aor_of, parse_sip_uri
-from apps.sipserver.events import Address, Origin, Transport
+from apps.sipserver.events import Address
 from apps.trunks.values import CallMode, Carriers, Trunk
 
 RING_S: Final = 180.0
@@ -32,7 +32,7 @@ RING_IN_TURN_S: Final = 30.0
 NOT_FOUND: Final = Refuse(404, "Not Found")
 UNSUPPORTED_SCHEME: Final = Refuse(416, "Unsupported URI Scheme")
 _SECURE: Final = frozenset({"TLS", "WSS"})
-_PORTS: Final = {"UDP": 5060, "TCP": 5060, "TLS": 5061}
+_PORT: Final = 5060
 
 
 def questions(
@@ -133,9 +133,5 @@ def _way_out(uri: SipUri, caller: Caller | Trunk, carriers: Carriers) -> Verdict
 
 def _trunk_hop(trunk: Trunk, number: str, server: Address, identity: str) -> Hop:
     host, port = server
-    transport: Transport = trunk.transport  # type: ignore[assignment]
-    at_port = "" if port == _PORTS.get(transport) else f":{port}"
-    over = "" if transport == "UDP" else f";transport={transport.lower()}"
-    request_uri = f"{aor_of(number, host)}{at_port}{over}"
-    destination = server if transport == "UDP" else Origin(host, port, transport)
-    return Hop(request_uri, destination, identity=identity)
+    at_port = "" if port == _PORT else f":{port}"
+    return Hop(f"{aor_of(number, host)}{at_port}", server, identity=identity)

@@ -5,8 +5,7 @@ Times are monotonic seconds. Must not look anything up (it asks), act, or raise 
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Final
 
@@ -14,14 +13,13 @@ from apps.calls.checks import fault
 from apps.calls.layer import Layer, flow_of
 from apps.calls.names import Names
 from apps.calls.passage import Passage, loop_mark, stateless_branch
-from apps.calls.response_context import Question, ResponseContext, lost
+from apps.calls.response_context import Question, ResponseContext
 from apps.calls.routes import Routed, read_routes
 from apps.calls.server_transaction import Served, ServerTransaction
 from apps.calls.stray import way_of_stray
 from apps.calls.values import Ask, Forward, Hop, Refuse, Send
 from apps.registrar.received import STREAMS, way_back
 from apps.sip.backward import read_response, without_top_via
-from apps.sip.branches import CALLS_MAGIC
 from apps.sip.forwarding import carried
 from apps.sip.lines import split_lines
 from apps.sip.message import MalformedRequest, Request, parse_request
@@ -32,10 +30,10 @@ from apps.sipserver.events import Address, Origin
 
 MOST_CALLS: Final = 20_000
 RETRY_AFTER_S: Final = 5
+FLOW_FAILED: Final = 430  # RFC 5626 §5.3.1
 # Whoever is in a call may end it, however many others want to begin one.
 _ROOM_IN_DIALOGS: Final = 1.25
 _MOST_REASONS: Final = 4
-_BRANCH: Final = re.compile(rb";branch=(" + re.escape(CALLS_MAGIC.encode()) + rb"[^\s;,]++)")
 
 Effects = list[Send | Ask]
 
@@ -94,20 +92,10 @@ class Proxy:
         gone = frozenset(flows)
         for client in list(self._layer.clients.values()):
             if flow_of(client.destination) in gone:
-                client.fail(lost(client), now)
+                client.fail(FLOW_FAILED, now)
         for server in list(self._layer.servers.values()):
             if server.is_invite and server.context is not None and flow_of(server.way_back) in gone:
                 server.context.cancel((), now)
-        return self._layer.taken()
-
-    def failed(self, sends: Iterable[Send], now: float) -> Effects:
-        """These could not be sent: their hops count as gone, 430 where a connection is no more (RFC 5626 §5.3.1), else
-        503 (RFC 3261 §16.9). So a request within a dialog learns that who it is for is not there."""
-        for send in sends:
-            branch = _BRANCH.search(send.data.partition(b"\r\n\r\n")[0])
-            client = self._layer.clients.get(branch[1].decode()) if branch else None
-            if client is not None and not is_reply(send.data):
-                client.fail(lost(client), now)
         return self._layer.taken()
 
     @property

@@ -7,7 +7,7 @@ from typing import Final
 
 from apps.calls.best_response import BestResponse
 from apps.calls.client_transaction import ClientTransaction
-from apps.calls.layer import Layer, flow_of
+from apps.calls.layer import Layer
 from apps.calls.passage import Passage, make_branch
 from apps.calls.server_transaction import ServerTransaction
 from apps.calls.timers import LIFE, NEVER, Timed
@@ -201,8 +201,3 @@ class ResponseContext(Timed):
         if status == 430 and not self._in_dialog:
             return 480  # whose flow it was is no matter of the caller's
         return status or 480
-
-
-def lost(client: ClientTransaction) -> int:
-    """What a hop that cannot be reached comes to (RFC 3261 §16.9, RFC 5626 §5.3.1)."""
-    return 503 if flow_of(client.destination) is None else 430

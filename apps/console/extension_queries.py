@@ -61,7 +61,7 @@ def rows_by_extension(extensions: Iterable[Extension]) -> dict[UUID, list[Regist
 def trunk_list() -> QuerySet[Peer]:
     return (
         Peer.objects.filter(kind=PeerKind.TRUNK)
-        .select_related("domain")
-        .prefetch_related("trusted_addresses")
+        .select_related("domain", "trunk_settings", "sighting")
+        .prefetch_related("trusted_addresses", "trusted_hosts")
         .order_by(F("name").asc(), "pk")
     )

@@ -13,13 +13,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest, QueryDict
 
 from apps.accounts.models import Role
-from apps.extensions.models import (
-    MOST_SPREAD_PERCENT,
-    DigestOrder,
-    DomainCallMode,
-    TrustedTransport,
-    WhenFull,
-)
+from apps.extensions.models import MOST_SPREAD_PERCENT, DigestOrder, DomainCallMode, WhenFull
 
 Result = TypeVar("Result")
 
@@ -212,14 +206,6 @@ class CredentialsTestForm(ServiceForm):
     )
 
 
-class TrunkCreateForm(ServiceForm):
-    name = forms.CharField(
-        max_length=64,
-        help_text="The carrier or PBX at the other end, like carrier-north.",
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
-    )
-
-
 class NetworkForm(ServiceForm):
     """A network, and the confirmation a wide one needs; `confirmation` says of what."""
 
@@ -239,9 +225,12 @@ class NetworkForm(ServiceForm):
 
     @property
     def needs_confirmation(self) -> bool:
-        return self.is_bound and any(
-            error.code == "wide_network" for error in self.errors.as_data().get("network", [])
-        )
+        return self.was_refused("wide_network")
+
+    def was_refused(self, code: str) -> bool:
+        """Whether the network was refused for this reason."""
+        found = self.errors.as_data().get("network", []) if self.is_bound else []
+        return any(error.code == code for error in found)
 
 
 class BlockedSourceForm(NetworkForm):
@@ -251,17 +240,6 @@ class BlockedSourceForm(NetworkForm):
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "placeholder": "Why, for whoever asks later"}),
     )
-
-
-class TrustedAddressForm(NetworkForm):
-    confirmation = "All these addresses belong to this trunk"
-    port = forms.IntegerField(
-        required=False,
-        min_value=1,
-        max_value=65_535,
-        widget=forms.NumberInput(attrs={"placeholder": "Any", "inputmode": "numeric"}),
-    )
-    transport = forms.ChoiceField(choices=TrustedTransport.choices, initial=TrustedTransport.ANY)
 
 
 class OwnPasswordForm(PasswordChangeForm):

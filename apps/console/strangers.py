@@ -22,6 +22,8 @@ OTHER_WORDS: Final = {
     "wrong_realm": "wrong realm",
     "malformed": "cannot be read",
     "blocked_source": "source blocked, no answer",
+    "call_challenged": "call without a password",
+    "call_not_trusted": "call from an address no trunk is trusted from",
 }
 
 

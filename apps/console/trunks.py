@@ -1,9 +1,10 @@
-"""Trunks: list, one page each with the addresses they are trusted from."""
+"""Trunks: list, one page each with what is known of it, the addresses and names it is trusted by, and its settings."""
 
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.gzip import gzip_page
@@ -11,16 +12,27 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from apps.console.access import actor_of, admin_required
 from apps.console.extension_queries import trunk_list
-from apps.console.forms import TrunkCreateForm, TrustedAddressForm, posted
-from apps.extensions.models import Domain, Peer, PeerKind, TrustedAddress
-from apps.extensions.services import trunk_create, trusted_address_add, trusted_address_remove
-from apps.registrar.services import peer_delete
+from apps.console.forms import posted
+from apps.console.trunk_forms import TrunkCreateForm, TrunkEditForm, TrustedAddressForm
+from apps.console.trunk_page import trunk_named, trunk_page
+from apps.extensions.models import Domain, Peer, TrustedAddress, TrustedHost
+from apps.extensions.services import trunk_create, trusted_address_remove
+from apps.registrar.selectors import database_now
+from apps.registrar.services import peer_delete, peer_update
+from apps.trunks.servers import is_host_name
+from apps.trunks.services import (
+    trunk_settings_update,
+    trusted_address_add,
+    trusted_host_add,
+    trusted_host_remove,
+)
 
 
 @require_safe
 @gzip_page
 def index(request: HttpRequest) -> HttpResponse:
-    return render(request, "console/trunks/index.html", {"section": "trunks", "trunks": list(trunk_list())})
+    context = {"section": "trunks", "trunks": list(trunk_list()), "now": database_now()}
+    return render(request, "console/trunks/index.html", context)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -38,17 +50,29 @@ def create(request: HttpRequest) -> HttpResponse:
 @require_safe
 @gzip_page
 def show(request: HttpRequest, trunk_id: UUID) -> HttpResponse:
-    return _trunk_page(request, _trunk(trunk_id), TrustedAddressForm())
+    return trunk_page(request, trunk_named(trunk_id))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@admin_required
+def edit(request: HttpRequest, trunk_id: UUID) -> HttpResponse:
+    trunk = trunk_named(trunk_id)
+    form = TrunkEditForm(posted(request), initial=_settings(trunk))
+    if form.apply(lambda: _save(trunk, request, dict(form.cleaned_data))):
+        messages.success(request, f"{trunk.name} is saved.")
+        return redirect("console:trunk", trunk.pk)
+    context = {"section": "trunks", "trunk": trunk, "form": form}
+    return render(request, "console/trunks/edit.html", context)
 
 
 @require_POST
 @admin_required
 def address_add(request: HttpRequest, trunk_id: UUID) -> HttpResponse:
-    trunk, form = _trunk(trunk_id), TrustedAddressForm(request.POST)
-    added = form.apply(lambda: trusted_address_add(trunk=trunk, actor=actor_of(request), **form.cleaned_data))
+    trunk, form = trunk_named(trunk_id), TrustedAddressForm(request.POST)
+    added = form.apply(lambda: _trust(trunk, request, form))
     if added is None:
-        return _trunk_page(request, trunk, form)
-    messages.success(request, f"{trunk.name} is trusted from {added.network}.")
+        return trunk_page(request, trunk, address_form=form)
+    messages.success(request, f"{trunk.name} is trusted from {added}.")
     return redirect("console:trunk", trunk.pk)
 
 
@@ -64,10 +88,19 @@ def address_remove(request: HttpRequest, trunk_id: UUID, address_id: UUID) -> Ht
     return redirect("console:trunk", trunk_id)
 
 
+@require_POST
+@admin_required
+def host_remove(request: HttpRequest, trunk_id: UUID, host_id: UUID) -> HttpResponse:
+    host = get_object_or_404(TrustedHost.objects.select_related("peer"), pk=host_id, peer_id=trunk_id)
+    trusted_host_remove(host=host, actor=actor_of(request))
+    messages.success(request, f"{host.name} is no longer trusted.")
+    return redirect("console:trunk", trunk_id)
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_required
 def delete(request: HttpRequest, trunk_id: UUID) -> HttpResponse:
-    trunk = _trunk(trunk_id)
+    trunk = trunk_named(trunk_id)
     if request.method == "POST":
         peer_delete(peer=trunk, actor=actor_of(request))
         messages.success(request, f"Trunk {trunk.name} is deleted.")
@@ -75,12 +108,23 @@ def delete(request: HttpRequest, trunk_id: UUID) -> HttpResponse:
     return render(request, "console/trunks/delete.html", {"section": "trunks", "trunk": trunk})
 
 
-def _trunk(trunk_id: UUID) -> Peer:
-    return get_object_or_404(trunk_list(), pk=trunk_id, kind=PeerKind.TRUNK)
+def _trust(trunk: Peer, request: HttpRequest, form: TrustedAddressForm) -> TrustedAddress | TrustedHost:
+    if is_host_name(form.cleaned_data["network"]):
+        return trusted_host_add(trunk=trunk, actor=actor_of(request), **form.as_host())
+    return trusted_address_add(trunk=trunk, actor=actor_of(request), **form.cleaned_data)
 
 
-def _trunk_page(request: HttpRequest, trunk: Peer, form: TrustedAddressForm) -> HttpResponse:
-    return render(request, "console/trunks/show.html", {"section": "trunks", "trunk": trunk, "form": form})
+@transaction.atomic
+def _save(trunk: Peer, request: HttpRequest, fields: dict[str, object]) -> Peer:
+    actor = actor_of(request)
+    peer_update(peer=trunk, actor=actor, enabled=fields.pop("enabled"))
+    trunk_settings_update(trunk=trunk, actor=actor, **fields)
+    return trunk
+
+
+def _settings(trunk: Peer) -> dict[str, object]:
+    names = [name for name in TrunkEditForm.base_fields if name != "enabled"]
+    return {"enabled": trunk.enabled, **{name: getattr(trunk.trunk_settings, name) for name in names}}
 
 
 def _domain() -> Domain:

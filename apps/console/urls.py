@@ -14,7 +14,10 @@ from apps.console import (
     sites,
     strangers,
     traces,
+    trunk_numbers,
+    trunk_uplink,
     trunks,
+    webhooks,
 )
 
 app_name = "console"
@@ -43,11 +46,29 @@ urlpatterns = [
     path("trunks/new/", trunks.create, name="trunk_create"),
     path("trunks/<uuid:trunk_id>/", trunks.show, name="trunk"),
     path("trunks/<uuid:trunk_id>/addresses/", trunks.address_add, name="trusted_address_add"),
+    path("trunks/<uuid:trunk_id>/edit/", trunks.edit, name="trunk_edit"),
+    path("trunks/<uuid:trunk_id>/numbers/", trunk_numbers.put, name="trunk_numbers"),
+    path(
+        "trunks/<uuid:trunk_id>/numbers/<uuid:number_id>/remove/",
+        trunk_numbers.remove,
+        name="trunk_number_remove",
+    ),
+    path(
+        "trunks/<uuid:trunk_id>/hosts/<uuid:host_id>/remove/", trunks.host_remove, name="trusted_host_remove"
+    ),
     path("trunks/<uuid:trunk_id>/delete/", trunks.delete, name="trunk_delete"),
     path(
         "trunks/<uuid:trunk_id>/addresses/<uuid:address_id>/remove/",
         trunks.address_remove,
         name="trusted_address_remove",
+    ),
+    path("trunks/<uuid:trunk_id>/registration/", trunk_uplink.edit, name="trunk_registration"),
+    path(
+        "trunks/<uuid:trunk_id>/registration/switch/", trunk_uplink.switch, name="trunk_registration_switch"
+    ),
+    path("trunks/<uuid:trunk_id>/registration/retry/", trunk_uplink.retry, name="trunk_registration_retry"),
+    path(
+        "trunks/<uuid:trunk_id>/registration/remove/", trunk_uplink.remove, name="trunk_registration_remove"
     ),
     path("sites/", sites.index, name="sites"),
     path("events/", events.index, name="events"),
@@ -61,6 +82,15 @@ urlpatterns = [
         settings_page.blocked_source_remove,
         name="blocked_source_remove",
     ),
+    path("settings/webhooks/", webhooks.index, name="webhooks"),
+    path("settings/webhooks/<uuid:webhook_id>/", webhooks.show, name="webhook"),
+    path("settings/webhooks/<uuid:webhook_id>/edit/", webhooks.edit, name="webhook_edit"),
+    path("settings/webhooks/<uuid:webhook_id>/enable/", webhooks.enable, name="webhook_enable"),
+    path("settings/webhooks/<uuid:webhook_id>/disable/", webhooks.disable, name="webhook_disable"),
+    path("settings/webhooks/<uuid:webhook_id>/ping/", webhooks.ping, name="webhook_ping"),
+    path("settings/webhooks/<uuid:webhook_id>/replay/", webhooks.replay, name="webhook_replay"),
+    path("settings/webhooks/<uuid:webhook_id>/secret/", webhooks.secret, name="webhook_secret"),
+    path("settings/webhooks/<uuid:webhook_id>/delete/", webhooks.delete, name="webhook_delete"),
     path("people/", people.index, name="people"),
     path("people/<uuid:user_id>/disable/", people.disable, name="person_disable"),
     path("people/<uuid:user_id>/enable/", people.enable, name="person_enable"),

@@ -4,17 +4,13 @@ A sealed HA1 names its key and opens at its place only: another credential's row
 changed byte are refused. Must not read settings or the database.
 """
 
-import binascii
-import hashlib
-import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
+from apps.extensions.site_keys import Moved, SiteKeys, UnknownKey
+from apps.extensions.site_keys import key_id_of as key_id_of
 from apps.sip.digest import Algorithm
 
 COLUMNS: Final[dict[Algorithm, str]] = {
@@ -22,13 +18,8 @@ COLUMNS: Final[dict[Algorithm, str]] = {
     Algorithm.SHA256: "ha1_sha256",
     Algorithm.SHA512_256: "ha1_sha512_256",
 }
-# "s1.<key id>.<base64 of nonce, cipher text and tag>"; a later scheme would be s2.
-SCHEME: Final = "s1."
-KEY_ID_DIGITS: Final = 8
 LONGEST: Final = 96
 
-_PAYLOAD_AT: Final = len(SCHEME) + KEY_ID_DIGITS + 1
-_NONCE_BYTES: Final = 12
 # What the columns may hold; the lengths follow from 16 and 32 bytes with 28 of nonce and tag.
 MD5_PATTERN: Final = r"^([0-9a-f]{32}|s1[.][0-9a-f]{8}[.][A-Za-z0-9+/]{59}=)$"
 SHA_PATTERN: Final = r"^([0-9a-f]{64}|s1[.][0-9a-f]{8}[.][A-Za-z0-9+/]{80})$"
@@ -43,50 +34,26 @@ def place_of(credential_id: UUID, peer_id: UUID, username: str) -> bytes:
     return credential_id.bytes + peer_id.bytes + username.encode()
 
 
-def key_id(key: bytes) -> str:
-    """Names a key and tells nothing of it."""
-    return hashlib.sha256(b"credential key\0" + key).hexdigest()[:KEY_ID_DIGITS]
-
-
-def key_id_of(kept: str) -> str | None:
-    """The key a kept HA1 is sealed under; None for one in clear hex."""
-    return kept[len(SCHEME) : _PAYLOAD_AT - 1] if kept.startswith(SCHEME) else None
-
-
-class Ha1Keys:
-    """The site's keys: the first seals, each opens. Without any, HA1s are kept in clear hex."""
-
-    def __init__(self, keys: Sequence[bytes] = ()) -> None:
-        self._ciphers = {key_id(key): AESGCM(key) for key in keys}
-        self.newest = next(iter(self._ciphers), None)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._ciphers
+class Ha1Keys(SiteKeys):
+    """The site's keys for HA1s. Without any, they are kept in clear hex."""
 
     def seal(self, ha1: str, algorithm: Algorithm, place: bytes) -> str:
         """What to keep for an HA1 in hex."""
         if self.newest is None:
             return ha1
-        # Never given from outside: under one key a nonce must not come twice.
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        cipher_text = self._ciphers[self.newest].encrypt(nonce, bytes.fromhex(ha1), _bound(algorithm, place))
-        return f"{SCHEME}{self.newest}.{binascii.b2a_base64(nonce + cipher_text, newline=False).decode()}"
+        return self.seal_bytes(bytes.fromhex(ha1), _bound(algorithm, place))
 
     def open(self, kept: str, algorithm: Algorithm, place: bytes) -> str:
         """The HA1 in hex. Raises CannotOpen."""
-        name = key_id_of(kept)
-        if name is None:
+        if key_id_of(kept) is None:
             return kept
-        cipher = self._ciphers.get(name)
-        if cipher is None:
-            raise CannotOpen(f"a password hash is encrypted under key {name}, which is not configured")
-        sealed = binascii.a2b_base64(kept[_PAYLOAD_AT:])
         try:
-            clear = cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _bound(algorithm, place))
-        except InvalidTag:
-            credential = UUID(bytes=place[:16])
-            raise CannotOpen(f"the password hash of credential {credential} was changed or moved") from None
-        return clear.hex()
+            return self.open_bytes(kept, _bound(algorithm, place)).hex()
+        except UnknownKey as missing:
+            why = f"a password hash is encrypted under key {missing}, which is not configured"
+        except Moved:
+            why = f"the password hash of credential {UUID(bytes=place[:16])} was changed or moved"
+        raise CannotOpen(why)
 
 
 @dataclass(frozen=True, slots=True)

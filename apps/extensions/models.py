@@ -364,13 +364,12 @@ class AuditEntry(models.Model):
         return f"{self.action} {self.target_label}"
 
 
-from apps.extensions.trunk_models import (  # noqa: E402, F401 - Django looks here
-    ResolvedName,
-    TrunkCallMode,
-    TrunkNumber,
-    TrunkSettings,
-    TrunkSighting,
-    TrunkTransport,
-    TrunkVersion,
-    TrustedHost,
+from apps.extensions.trunk_models import (  # noqa: E402, I001 - Django looks here
+    ResolvedName as ResolvedName,
+    TrunkCallMode as TrunkCallMode,
+    TrunkNumber as TrunkNumber,
+    TrunkSettings as TrunkSettings,
+    TrunkSighting as TrunkSighting,
+    TrunkVersion as TrunkVersion,
+    TrustedHost as TrustedHost,
 )

@@ -12,8 +12,9 @@ from django.db.models import Count, Q
 from django.db.models.functions import Now, Substr
 
 from apps.extensions.audit import Actor, record
-from apps.extensions.ha1s import COLUMNS, KEY_ID_DIGITS, SCHEME, CannotOpen, Ha1Keys, place_of
+from apps.extensions.ha1s import COLUMNS, CannotOpen, Ha1Keys, place_of
 from apps.extensions.models import Credential, Domain
+from apps.extensions.site_keys import KEY_ID_DIGITS, SCHEME
 
 BATCH: Final = 500
 

@@ -1,6 +1,6 @@
 """What a trunk is beyond a SIP peer: how its calls go, its numbers, the host names it is trusted by, what was heard.
 
-Rows of the first three are written by trunk_services.py alone; resolved names and sightings by apps.trunks, which has
+Rows of the first three are written by services.py alone; resolved names and sightings by apps.trunks, which has
 nothing to say of who may register. Triggers (migration 0011) change TrunkVersion with whatever calls depend on.
 """
 
@@ -27,20 +27,15 @@ class TrunkCallMode(models.TextChoices):
     REDIRECT = "redirect", "Tell it the phones' addresses (302)"
 
 
-class TrunkTransport(models.TextChoices):
-    UDP = "udp", "UDP"
-    TCP = "tcp", "TCP"
-    TLS = "tls", "TLS"
-
-
 class TrunkSettings(models.Model):
     """Where calls to a trunk go, and what becomes of numbers on the way in and out. Every trunk has one."""
 
     peer = models.OneToOneField(
         Peer, primary_key=True, on_delete=models.CASCADE, related_name="trunk_settings"
     )
-    server = models.CharField(max_length=262, blank=True, default="", help_text="host or host:port.")
-    transport = models.CharField(max_length=3, choices=TrunkTransport.choices, default=TrunkTransport.UDP)
+    server = models.CharField(
+        max_length=262, blank=True, default="", help_text="host or host:port, over UDP."
+    )
     call_mode = models.CharField(max_length=8, choices=TrunkCallMode.choices, default=TrunkCallMode.PROXY)
     inbound_strip = models.PositiveSmallIntegerField(default=0)
     inbound_add = models.CharField(max_length=33, blank=True, default="")
@@ -52,15 +47,12 @@ class TrunkSettings(models.Model):
     class Meta:
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
-                condition=Q(transport__in=TrunkTransport.values), name="trunk_transport_known"
-            ),
-            models.CheckConstraint(
                 condition=Q(call_mode__in=TrunkCallMode.values), name="trunk_call_mode_known"
             ),
             models.CheckConstraint(
                 condition=Q(inbound_strip__lte=32) & Q(outbound_strip__lte=32),
                 name="trunk_strip_to_32",
-                violation_error_message="At most 32 signs can be taken off.",
+                violation_error_message="At most 32 digits can be taken off.",
             ),
             models.CheckConstraint(
                 condition=Q(inbound_add__regex=ADDED_PATTERN) & Q(outbound_add__regex=ADDED_PATTERN),

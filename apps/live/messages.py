@@ -14,8 +14,8 @@ MOST_WATCHED: Final = 200
 LONGEST_TEXT: Final = 200
 LONGEST_MESSAGE: Final = 32_768
 
-View = Literal["row", "line", "page"]
-VIEWS: Final[tuple[View, ...]] = ("row", "line", "page")
+View = Literal["row", "line", "page", "trunk"]
+VIEWS: Final[tuple[View, ...]] = ("row", "line", "page", "trunk")
 
 
 class InvalidMessageError(ValueError):

@@ -17,6 +17,7 @@ from apps.live.versions import row_version
 from apps.live.viewer import ELEMENTS, FreshRow
 from apps.registrar import selectors
 from apps.registrar.overview.listing import catch_up, list_page
+from apps.trunks.uplink.selectors import uplink_states_by_id
 
 TEMPLATES: Final[dict[View, str]] = {
     "row": "console/registrations/_row.html",
@@ -61,7 +62,10 @@ read_roles = in_thread(roles_of_sessions)
 def read_rows(shown: Shown) -> dict[UUID, FreshRow | None]:
     """None for a peer that is no more. A row is rendered only for views that show it in another version."""
     found: dict[UUID, FreshRow | None] = dict.fromkeys(shown)
-    for row in selectors.rows_of(list(found)):
+    trunk_ids = [peer_id for peer_id, views in shown.items() if any(view == "trunk" for view, _ in views)]
+    for peer_id, uplink in uplink_states_by_id(trunk_ids).items():
+        found[peer_id] = FreshRow(uplink.version, {})
+    for row in selectors.rows_of(shown.keys() - trunk_ids):
         peer_id, version = row.peer.pk, row_version(row)
         views = {view for view, shown_version in shown[peer_id] if shown_version != version}
         found[peer_id] = FreshRow(version, {view: _member(view, row) for view in views if view in TEMPLATES})

@@ -103,7 +103,7 @@ class Viewer:
                 removed.append(peer_id)
             else:
                 changed.append(row)
-        if view == "page":
+        if view in ("page", "trunk"):
             return ['"reload":true'] if changed or removed else []
         return _members(view, changed, removed)
 

@@ -29,12 +29,15 @@ def ok_answer(
     headers = [("Contact", contact_value(binding, registration)) for binding in bindings]
     headers += [("Path", value) for value in path]
     headers += [("Service-Route", route) for route in registration.domain.service_routes]
-    if outbound:
-        headers += [("Require", "outbound"), SUPPORTED]
-        # Only where CRLF is the keep-alive: with STUN, over UDP, a phone takes 24 to 29 s (RFC 5626 §4.4.2).
-        headers += [("Flow-Timer", str(FLOW_TIMER_S))] if registration.flow else []
+    headers += outbound_headers(registration.flow) if outbound else []
     headers.append(("Date", sip_date(int(registration.now.timestamp()))))
     return Answer(outcomes.OK, headers, keep_s=KEEP_S if _asks_for_keep(registration.request) else None)
+
+
+def outbound_headers(flow: str | None) -> list[tuple[str, str]]:
+    headers = [("Require", "outbound"), SUPPORTED]
+    # Only where CRLF is the keep-alive: with STUN, over UDP, a phone takes 24 to 29 s (RFC 5626 §4.4.2).
+    return [*headers, ("Flow-Timer", str(FLOW_TIMER_S))] if flow else headers
 
 
 def answering_keep(request: Request, keep_s: int | None) -> Request:
@@ -55,10 +58,14 @@ def contact_value(binding: StoredBinding, registration: Registration) -> str:
     value = plain_contact_value(
         binding.contact, binding.q, binding.expires_s(registration.now), binding.instance_id, binding.reg_id
     )
-    if registration.supports("gruu"):
-        value += f';pub-gruu="{binding.pub_gruu}"' if binding.pub_gruu else ""
-        value += f';temp-gruu="{binding.temp_gruu}"' if binding.temp_gruu else ""
+    if (binding.pub_gruu or binding.temp_gruu) and registration.supports("gruu"):
+        value += gruu_params(binding.pub_gruu, binding.temp_gruu)
     return value
+
+
+def gruu_params(pub_gruu: str | None, temp_gruu: str | None) -> str:
+    value = f';pub-gruu="{pub_gruu}"' if pub_gruu else ""
+    return f'{value};temp-gruu="{temp_gruu}"' if temp_gruu else value
 
 
 def plain_contact_value(

@@ -84,9 +84,16 @@ def read_claim(
     credentials = parse_authorization(request.values(header), domain.realm)
     if not isinstance(credentials, DigestCredentials):
         return credentials
+    issued_at_s = nonce_issued_at_s(nonce_key, credentials.nonce, source_host, domain.realm)
+    return claim_of(credentials, issued_at_s, domain, now_s)
+
+
+def claim_of(
+    credentials: DigestCredentials, issued_at_s: int | None, domain: DomainPolicy, now_s: int
+) -> Claim | None:
+    """None where a challenge is due. issued_at_s: as nonce_issued_at_s says of the nonce."""
     if credentials.algorithm not in domain.algorithms:
         return None
-    issued_at_s = nonce_issued_at_s(nonce_key, credentials.nonce, source_host, domain.realm)
     state = nonce_state(issued_at_s, now_s, NONCE_LIFETIME_S)
     if issued_at_s is None or state is NonceState.FOREIGN:
         return None

@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -19,24 +20,36 @@ from psycopg_pool import PoolTimeout
 
 from apps.extensions.ha1s import place_of, sealed_for
 from apps.registrar import outcomes
-from apps.registrar.authentication import NOBODY, NOBODYS_HA1S, read_claim
+from apps.registrar.authentication import NOBODY, NOBODYS_HA1S, Claim, claim_of, read_claim
 from apps.registrar.bindings import Address, DomainPolicy
 from apps.registrar.blocking import BlockedNetworks
-from apps.registrar.deciding import Chance, Claimant, Deciding, Means, answered, challenge, unavailable
-from apps.registrar.decision_log import log_renewal
+from apps.registrar.deciding import (
+    Chance,
+    Claimant,
+    Deciding,
+    Means,
+    answered,
+    challenge,
+    first_challenge,
+    unavailable,
+)
+from apps.registrar.decision_log import log_unread, tell_decisions
+from apps.registrar.echoes import way_back
 from apps.registrar.received import Malformed, Received, read
 from apps.registrar.renewals.lane import renew
 from apps.registrar.renewals.reading import Renewal, RenewalReader
 from apps.registrar.rules import Answer, requested_aor
-from apps.registrar.sightings.notes import Sightings
+from apps.registrar.sightings.notes import ChallengeKey, Sightings
 from apps.registrar.store import Directory, NonceCountTaken, Store
 from apps.registrar.triage import ALLOW, triage
+from apps.registrar.unproven import Unproven, read_unproven
 from apps.sip.digest import AuthorizationFault
 from apps.sipserver.events import Datagram
 
 logger = logging.getLogger(__name__)
 
-Heard = Renewal | Received | Malformed
+Full = Received | Malformed
+Heard = Renewal | Unproven | Full
 
 _NOT_READ_YET = BlockedNetworks({})
 
@@ -81,13 +94,19 @@ class BatchProcessor:
 
     async def answers(self, datagrams: Sequence[Datagram]) -> list[Datagram]:
         """(bytes, destination) for each request that gets an answer, committed before it is returned."""
+        try:
+            return await self._answers(datagrams)
+        finally:
+            tell_decisions()
+
+    async def _answers(self, datagrams: Sequence[Datagram]) -> list[Datagram]:
         heard: list[Heard] = []
         for data, origin in datagrams:
-            one = self._reader.read(data, origin) or read(data, origin)
+            one = self._reader.read(data, origin) or read_unproven(data, origin) or read(data, origin)
             if one is not None:
                 heard.append(one)
         renewed = await self._renew(_alone(heard))
-        others = [full for one in heard if id(one) not in renewed and (full := _in_full(one)) is not None]
+        others = [full for one in heard if id(one) not in renewed and (full := _to_answer(one)) is not None]
         answers = await self._answer_all(others) if others else []
         return [*renewed.values(), *answers]
 
@@ -96,7 +115,7 @@ class BatchProcessor:
         if not renewals:
             return {}
         try:
-            found = await renew(self.store, renewals, self.means.chance.nonce_key)
+            found = await renew(self.store, renewals, self.means.chance.nonce_key, self.means.chance.gruu_key)
         except (Error, PoolTimeout) as error:
             logger.warning("%d renewals could not be written: %s", len(renewals), error)
             return {}
@@ -104,27 +123,31 @@ class BatchProcessor:
         for one in found:
             renewal = one.renewal
             self.means.sightings.answered(renewal.domain.name, renewal.user, renewal.source[0])
-            log_renewal(renewal)
-        return {id(one.renewal): (one.response, one.renewal.way_back) for one in found}
+            log_unread(renewal.data, renewal.origin, outcomes.OK)
+        return {id(one.renewal): (one.response, way_back(one.renewal)) for one in found}
 
-    def _know(self, directory: Directory) -> None:
+    def _know(self, directory: Directory) -> Directory:
+        """The same, with domains that are the known ones where they are equal to them."""
         self._blocked = directory.blocked
         if directory.domains != self._domains:
             self._domains = directory.domains
             place = f"{sorted(self.means.own_hosts)} {self.means.socket}"
             self._reader = RenewalReader(directory.domains, place, self.means.chance.nonce_key)
+        return replace(directory, domains=self._domains)
 
-    async def _answer_all(self, heard: list[Received | Malformed]) -> list[Datagram]:
+    async def _answer_all(self, heard: list[Full | Unproven]) -> list[Datagram]:
         try:
             directory = await self.store.directory()
         except (Error, PoolTimeout) as error:
             logger.warning("database unavailable: %s", error)
-            unblocked = [one for one in heard if not self._blocked.cover(one.source[0])]
+            unblocked = [_in_full(one) for one in heard if not self._blocked.cover(one.source[0])]
             chance = self.means.chance
             return [
-                one.answer if isinstance(one, Malformed) else unavailable(chance, one) for one in unblocked
+                one.answer if isinstance(one, Malformed) else unavailable(chance, one)
+                for one in unblocked
+                if one is not None
             ]
-        self._know(directory)
+        directory = self._know(directory)
         answers: list[Datagram] = []
         claimants: list[Claimant] = []
         for one in heard:
@@ -137,15 +160,31 @@ class BatchProcessor:
             answers += await self._commit(claimants)
         return answers
 
-    def _triage(self, heard: Received | Malformed, directory: Directory) -> Datagram | Claimant | None:
+    def _triage(self, one: Full | Unproven, directory: Directory) -> Datagram | Claimant | None:
         """The answer, or whom to look up; nobody in a blocked network gets any."""
-        if directory.blocked.cover(heard.source[0]):
+        is_blocked = directory.blocked.cover(one.source[0])
+        if isinstance(one, Unproven) and not is_blocked:
+            domain = directory.domains.get(one.asked)
+            if domain is not None:
+                return self._challenge(one, domain, directory.now)
+        heard = _in_full(one)
+        if heard is None:
+            return None
+        if is_blocked:
             self.means.sightings.blocked(heard.request, heard.source, directory.now)
             return None
         if isinstance(heard, Malformed):
             self.means.sightings.malformed(heard.request, heard.source, directory.now)
             return heard.answer
         return self._triage_request(heard, directory)
+
+    def _challenge(self, one: Unproven, domain: DomainPolicy, now: datetime) -> Datagram:
+        """What triage and read_claim come to for all of these."""
+        key = ChallengeKey(domain.name, one.user, one.origin[0])
+        transaction = (one.call_id, one.cseq, one.branch)
+        self.means.sightings.awaits_answer(key, transaction, one.origin[1], one.user_agent, now)
+        log_unread(one.data, one.origin, outcomes.CHALLENGE)
+        return first_challenge(self.means.chance.nonce_key, one, domain, int(now.timestamp())), way_back(one)
 
     def _triage_request(self, received: Received, directory: Directory) -> Datagram | Claimant:
         request, source, now = received.request, received.source, directory.now
@@ -154,7 +193,7 @@ class BatchProcessor:
             self.means.sightings.refused(request, domain.outcome, source, now)
             return answered(received, domain)
         now_s = int(now.timestamp())
-        claim = read_claim(request, domain, self.means.chance.nonce_key, source[0], now_s)
+        claim = self._claim(received, domain, now_s)
         if isinstance(claim, AuthorizationFault):
             self.means.sightings.refused(request, outcomes.BAD_CREDENTIALS, source, now)
             return answered(received, Answer(outcomes.BAD_CREDENTIALS))
@@ -164,6 +203,15 @@ class BatchProcessor:
             return answered(received, answer)
         self.means.sightings.claimed(request, domain, source)
         return Claimant(received, domain, claim, requested_aor(received.request))
+
+    def _claim(
+        self, received: Received, domain: DomainPolicy, now_s: int
+    ) -> Claim | AuthorizationFault | None:
+        """As read_claim; not read again where that was done before, for the domain as it still is."""
+        known, request = received.renewal, received.request
+        if known and known.domain is domain and request.values("authorization") == (known.authorization,):
+            return claim_of(known.credentials, known.nonce_issued_at_s, domain, now_s)
+        return read_claim(request, domain, self.means.chance.nonce_key, received.source[0], now_s)
 
     async def _commit(self, claimants: list[Claimant]) -> list[Datagram]:
         """The claimants' answers, after the commit of what they say."""
@@ -220,6 +268,12 @@ def _alone(heard: Sequence[Heard]) -> list[Renewal]:
     return [one for one in renewals if aors[one.aor] == 1 and nonces[one.credentials.nonce] == 1]
 
 
-def _in_full(one: Heard) -> Received | Malformed | None:
+def _to_answer(one: Heard) -> Full | Unproven | None:
+    return one if isinstance(one, Unproven) else _in_full(one)
+
+
+def _in_full(one: Heard) -> Full | None:
     """None for what gets no answer, as of `read`."""
-    return read(one.data, one.origin, one) if isinstance(one, Renewal) else one
+    if isinstance(one, Renewal):
+        return read(one.data, one.origin, one)
+    return read(one.data, one.origin) if isinstance(one, Unproven) else one

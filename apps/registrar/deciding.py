@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from apps.registrar import outcomes
+from apps.registrar import echoes, outcomes
 from apps.registrar.answers import answering_keep, kept_text, repeated_answer
 from apps.registrar.authentication import (
     NOBODY,
@@ -36,6 +36,7 @@ from apps.registrar.renewals.deciding import key_to_keep
 from apps.registrar.rules import Answer, Registration, refusal_event, register
 from apps.registrar.sightings.notes import Sightings
 from apps.registrar.store import Batch, Claimed
+from apps.registrar.unproven import Unproven
 from apps.sip.response import build_response
 from apps.sip.transactions import REPEATED_WITHIN_S, repeat_key, request_key, transaction_key
 from apps.sipserver.events import Datagram
@@ -281,6 +282,14 @@ def challenge(
         transaction = transaction_key(received.request)
         nonce = new_nonce(transaction, domain, chance.nonce_key, received.source[0], now_s)
     return Answer(outcome, challenge_headers(domain, nonce, stale=stale))
+
+
+def first_challenge(nonce_key: bytes, one: Unproven, domain: DomainPolicy, now_s: int) -> bytes:
+    """The bytes that challenge() comes to."""
+    nonce = new_nonce(echoes.transaction_key(one), domain, nonce_key, one.origin[0], now_s)
+    headers = challenge_headers(domain, nonce, stale=False)
+    tail = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    return echoes.response(one, f"{outcomes.CHALLENGE.status} {outcomes.CHALLENGE.phrase}", tail)
 
 
 def unavailable(chance: Chance, received: Received, outcome: Outcome = outcomes.UNAVAILABLE) -> Datagram:

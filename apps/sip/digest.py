@@ -18,6 +18,8 @@ from typing import Final, Literal, NamedTuple
 from apps.sip.params import QUOTED, TOKEN
 
 MAX_AUTH_PARAMS: Final = 32
+# What we would have to send back; the longest nonces seen have 150 characters.
+MAX_CHALLENGE: Final = 2048
 
 _SCHEME: Final = re.compile(r"(?i:digest)[ \t]++")
 _AUTH_PARAMS: Final = re.compile(
@@ -73,13 +75,15 @@ class ForeignClaim:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """One WWW-Authenticate line that we can answer (RFC 7616 §3.3). has_qop: it offers qop "auth"."""
+    """One WWW-Authenticate or Proxy-Authenticate line that we can answer (RFC 7616 §3.3). has_qop: it offers qop
+    "auth". opaque: what goes back as it came, escapes resolved."""
 
     realm: str
     nonce: str
     algorithm: Algorithm
     stale: bool
     has_qop: bool
+    opaque: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +156,13 @@ def www_authenticate(realm: str, nonce: str, algorithm: Algorithm, stale: bool) 
 
 
 def parse_challenge(value: str) -> Challenge | None:
-    """None for another scheme, an algorithm we cannot compute, or what breaks the grammar."""
+    """None for another scheme, an algorithm we cannot compute, what breaks the grammar, or could not be sent back."""
     scheme = _SCHEME.match(value)
     params = _auth_params(value[scheme.end() :]) if scheme else None
     if not isinstance(params, dict) or not params.get("nonce"):
         return None
     algorithm = _ALGORITHMS.get(params.get("algorithm", Algorithm.MD5).lower())
-    if algorithm is None:
+    if algorithm is None or len(value) > MAX_CHALLENGE or not value.replace("\t", " ").isprintable():
         return None
     offered = [token.strip(" \t").lower() for token in params.get("qop", "").split(",")]
     return Challenge(
@@ -167,7 +171,37 @@ def parse_challenge(value: str) -> Challenge | None:
         algorithm=algorithm,
         stale=params.get("stale", "").lower() == "true",
         has_qop="auth" in offered,
+        opaque=_unescaped(params["opaque"]) if "opaque" in params else None,
     )
+
+
+def answer_challenge(
+    challenge: Challenge,
+    *,
+    username: str,
+    password: str,
+    method: str,
+    uri: str,
+    cnonce: str,
+    nonce_count: int,
+) -> str:
+    """The value of an Authorization or Proxy-Authorization header that answers it (RFC 7616 §3.4, RFC 3261 §22.2).
+
+    nonce_count: how many requests have used this nonce, this one with them.
+    """
+    credentials = DigestCredentials(
+        username=username,
+        realm=challenge.realm,
+        nonce=challenge.nonce,
+        uri=uri,
+        response="",
+        algorithm=challenge.algorithm,
+        cnonce=cnonce,
+        nc=nonce_count,
+        qop="auth" if challenge.has_qop else None,
+    )
+    value = authorization(credentials, ha1(challenge.algorithm, username, challenge.realm, password), method)
+    return value if challenge.opaque is None else f"{value}, opaque={_quote(challenge.opaque)}"
 
 
 def authorization(credentials: DigestCredentials, ha1: str, method: str) -> str:
@@ -188,6 +222,12 @@ def authorization(credentials: DigestCredentials, ha1: str, method: str) -> str:
             f"nc={credentials.nc:08x}",
         ]
     return f"Digest {', '.join(parts)}"
+
+
+def next_nonce(value: str) -> str | None:
+    """The nonce for the next request that an Authentication-Info header offers (RFC 7616 §3.5); None without one."""
+    params = _auth_params(value) if len(value) <= MAX_CHALLENGE and value.isprintable() else None
+    return params.get("nextnonce") or None if isinstance(params, dict) else None
 
 
 def authentication_info(next_nonce: str) -> str:

@@ -4,9 +4,10 @@ Re-reads a version, which costs one short query, and the rest only when it diffe
 and nobody once the last good one is too old. Must not write.
 """
 
+import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_network
@@ -20,7 +21,7 @@ from apps.registrar.blocking import BlockedNetworks, blocked_networks
 from apps.sipserver.events import Address
 from apps.trunks import sql
 from apps.trunks.numbers import Inbound, Mapped, Outbound, normal
-from apps.trunks.servers import DEFAULT_PORTS, is_address, split_server
+from apps.trunks.servers import DEFAULT_PORT, is_address, split_server
 from apps.trunks.trust import Entry, TrustTable, source_address
 from apps.trunks.values import CallMode, Trunk
 
@@ -74,7 +75,9 @@ class TrunkDirectory:
                     await connection.execute(sql.READ_AT_ONE_MOMENT)
                     # Again: what it was then has to belong to what is read now.
                     version = await (await connection.execute(sql.VERSION, _GOOD_FOR)).fetchone()
-                    self._known = await _read(connection)
+                    tables = await _read(connection)
+                # Thousands of lines take a moment, and calls go on meanwhile.
+                self._known = await asyncio.to_thread(_known, tables)
                 self._version = version
         self._read_at = asked_at
 
@@ -82,6 +85,10 @@ class TrunkDirectory:
     def is_trusting(self) -> bool:
         """Whether what was read is young enough to be believed (C117)."""
         return self._read_at is not None and self._clock() - self._read_at <= TRUSTED_FOR_S
+
+    def servers(self) -> Mapping[UUID, Sequence[Address]]:
+        """Where calls to each trunk go."""
+        return {peer_id: carrier.trunk.servers for peer_id, carrier in self._known.carriers.items()}
 
     def trunk_at(self, host: str, port: int, transport: str) -> Trunk | None:
         if not self.is_trusting:
@@ -112,20 +119,40 @@ class TrunkDirectory:
         return tuple((carrier.trunk, carrier.outbound.rule.apply(dialled) or "") for carrier in ways)
 
 
-async def _read(connection: AsyncConnection[Any]) -> Known:
-    trunks = await (await connection.execute(sql.TRUNKS)).fetchall()
-    trusted = await (await connection.execute(sql.TRUSTED, _GOOD_FOR)).fetchall()
-    numbers = await (await connection.execute(sql.NUMBERS)).fetchall()
-    resolved = dict(await (await connection.execute(sql.RESOLVED, _GOOD_FOR)).fetchall())
-    blocked = (await (await connection.execute(sql.BLOCKED)).fetchall())[0][0]
-    enabled = {row[0] for row in trunks if row[3]}
+@dataclass(frozen=True, slots=True)
+class _Tables:
+    """The rows of one moment."""
+
+    trunks: list[tuple[Any, ...]]
+    trusted: list[tuple[Any, ...]]
+    numbers: list[tuple[Any, ...]]
+    resolved: list[tuple[Any, ...]]
+    blocked: str
+
+
+async def _read(connection: AsyncConnection[Any]) -> _Tables:
+    async def rows(statement: str, params: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
+        return await (await connection.execute(statement, params)).fetchall()
+
+    return _Tables(
+        trunks=await rows(sql.TRUNKS),
+        trusted=await rows(sql.TRUSTED, _GOOD_FOR),
+        numbers=await rows(sql.NUMBERS),
+        resolved=await rows(sql.RESOLVED, _GOOD_FOR),
+        blocked=(await rows(sql.BLOCKED))[0][0] or "",
+    )
+
+
+def _known(tables: _Tables) -> Known:
+    enabled = {row[0] for row in tables.trunks if row[3]}
+    resolved: dict[str, list[str]] = dict(tables.resolved)
     by_peer: dict[UUID, dict[str, str]] = defaultdict(dict)
-    for peer_id, number, extension in numbers:
+    for peer_id, number, extension in tables.numbers:
         by_peer[peer_id][number] = extension
     return Known(
-        table=TrustTable(_entries(trusted, enabled)),
-        blocked=blocked_networks(blocked or ""),
-        carriers={row[0]: _carrier(row, by_peer[row[0]], resolved) for row in trunks if row[3]},
+        table=TrustTable(_entries(tables.trusted, enabled)),
+        blocked=blocked_networks(tables.blocked),
+        carriers={row[0]: _carrier(row, by_peer[row[0]], resolved) for row in tables.trunks if row[3]},
     )
 
 
@@ -136,24 +163,23 @@ def _entries(rows: Iterable[tuple[Any, ...]], enabled: set[UUID]) -> Iterable[En
 
 
 def _carrier(row: tuple[Any, ...], numbers: Mapping[str, str], resolved: Mapping[str, list[str]]) -> Carrier:
-    peer_id, name, domain, _, call_mode, server, transport, *numbering = row
+    peer_id, name, domain, _, call_mode, server, *numbering = row
     in_strip, in_add, prefixes, out_strip, out_add, priority = numbering
     trunk = Trunk(
         peer_id=peer_id,
         name=name,
         domain=domain,
         call_mode=CallMode(call_mode),
-        servers=_servers(server, transport, resolved),
-        transport=transport.upper(),
+        servers=_servers(server, resolved),
     )
     inbound = Inbound(Mapped(in_strip, in_add), numbers)
     return Carrier(trunk, inbound, Outbound(tuple(prefixes.split()), Mapped(out_strip, out_add)), priority)
 
 
-def _servers(server: str, transport: str, resolved: Mapping[str, list[str]]) -> tuple[Address, ...]:
+def _servers(server: str, resolved: Mapping[str, list[str]]) -> tuple[Address, ...]:
     split = split_server(server)
     if split is None:
         return ()
     host, port = split
     hosts = [host] if is_address(host) else resolved.get(host, [])
-    return tuple((each, port or DEFAULT_PORTS[transport]) for each in hosts)
+    return tuple((each, port or DEFAULT_PORT) for each in hosts)

@@ -73,6 +73,20 @@ def normal(user: str) -> str | None:
     return text if _USER.fullmatch(text) else None
 
 
+def read_lines(text: str) -> list[tuple[str, str]]:
+    """Number and extension of each line, split at its last comma, semicolon, tab or = and else at its last space; a
+    header of a CSV file and empty lines aside. What is no such line comes out with an empty extension."""
+    found = []
+    for line in text.splitlines():
+        bare = line.replace('"', "").strip()
+        cut = max(bare.rfind(sign) for sign in ",;\t=")
+        cut = bare.rfind(" ") if cut < 0 else cut
+        pair = (bare[:cut].strip(), bare[cut + 1 :].strip()) if cut >= 0 else (bare, "")
+        if bare and (pair[0].lower(), pair[1].lower()) != ("number", "extension"):
+            found.append(pair)
+    return found
+
+
 def is_number(normal_user: str) -> bool:
     return _NUMBER.fullmatch(normal_user) is not None
 

@@ -4,14 +4,14 @@ import re
 from ipaddress import ip_address
 from typing import Final
 
-DEFAULT_PORTS: Final = {"udp": 5060, "tcp": 5060, "tls": 5061}
+DEFAULT_PORT: Final = 5060
 LONGEST_NAME: Final = 253
 _WRITTEN: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:]+))(?::([0-9]{1,5}))?", re.ASCII)
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 
 
 def split_server(text: str) -> tuple[str, int | None] | None:
-    """Host (an address, or a name in lower case) and port, None for the transport's own. None for what is neither."""
+    """Host (an address, or a name in lower case) and port, None for the usual. None for what is neither."""
     if text.count(":") > 1 and not text.startswith("["):
         host, port = text, ""
     elif (written := _WRITTEN.fullmatch(text)) is not None:

@@ -27,13 +27,12 @@ from apps.extensions.models import (
 )
 from apps.extensions.notices import notify_directory_changed
 from apps.trunks.numbers import ANY, is_number, normal
-from apps.trunks.selectors import conflicts_of_network
 from apps.trunks.servers import is_host_name, show_server, split_server
+from apps.trunks.status import conflicts_of_network
 
 SETTINGS: Final = frozenset(
     {
         "server",
-        "transport",
         "call_mode",
         "inbound_strip",
         "inbound_add",
@@ -175,7 +174,12 @@ def _read_numbers(wanted: Sequence[tuple[str, str]], extensions: dict[str, Exten
                 ValidationError(_said(wanted, position, f"{text[:40]} is no number."), code="number")
             )
         elif to not in extensions:
-            words = _said(wanted, position, f"There is no extension {to[:40]} in the trunk's domain.")
+            missing = (
+                f"There is no extension {to[:40]} in the trunk's domain."
+                if to
+                else f"{number} has no extension."
+            )
+            words = _said(wanted, position, missing)
             problems.append(ValidationError(words, code="unknown_extension"))
         elif read.setdefault(number, to) != to:
             words = _said(wanted, position, f"{number} stands there twice, for {read[number]} and {to}.")

@@ -11,7 +11,7 @@ SELECT (SELECT version FROM extensions_trunkversion WHERE id = 1),
 """
 
 TRUNKS: Final = """
-SELECT p.id, p.name, d.name, p.enabled, s.call_mode, s.server, s.transport, s.inbound_strip, s.inbound_add,
+SELECT p.id, p.name, d.name, p.enabled, s.call_mode, s.server, s.inbound_strip, s.inbound_add,
     s.outbound_prefixes, s.outbound_strip, s.outbound_add, s.priority
 FROM extensions_peer p
 JOIN extensions_domain d ON d.id = p.domain_id
@@ -103,9 +103,10 @@ JOIN extensions_peer p ON p.id = registered.peer_id
 ORDER BY n.network, p.name
 """
 
-# Every trusted network of enabled trunks, a host name's addresses among them.
+# What enabled trunks trust that overlaps one of the networks, a host name's addresses among it.
 TRUSTED_BY_ENABLED: Final = f"""
-SELECT t.*, p.name FROM ({TRUSTED}) AS t JOIN extensions_peer p ON p.id = t.peer_id WHERE p.enabled
+SELECT t.*, p.name FROM ({TRUSTED}) AS t JOIN extensions_peer p ON p.id = t.peer_id
+WHERE p.enabled AND t.network::inet && ANY(%(networks)s::inet[])
 """  # noqa: S608 - a constant
 
 REFUSED_NEAR: Final = """

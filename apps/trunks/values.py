@@ -20,7 +20,7 @@ class Trunk:
     """An enabled trunk.
 
     call_mode: for the calls it brings. servers: where calls to it go, numeric, in the order they are tried; empty: it
-    takes none. transport: of these.
+    takes none. They are spoken to over UDP.
     """
 
     peer_id: UUID
@@ -28,7 +28,6 @@ class Trunk:
     domain: str
     call_mode: CallMode
     servers: tuple[Address, ...] = ()
-    transport: str = "UDP"
 
 
 class Carriers(Protocol):

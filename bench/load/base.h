@@ -1,29 +1,10 @@
-/* What all parts share: the options, the counts, the phones, and the time. */
-#define _GNU_SOURCE
-#include <arpa/inet.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <getopt.h>
-#include <math.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <signal.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
-#include <sys/resource.h>
-#include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
+/* What all parts of load share: the options, the counts and the phones. */
+#include "clock.h"
 
 enum { BATCH = 64, MESSAGE = 2048, ANSWER = 4096, MAX_SOCKETS = 256, CHALLENGES = 3 };
 enum mode { INITIAL, REFRESH, ECHO, PHONES };
 enum state { IDLE, WAITING, ASKING, PROVING };
 static const char *MODES[] = { "initial", "refresh", "echo", "phones" };
-static const uint64_t SECOND = 1000000000ull, MS = 1000000ull, NEVER = UINT64_MAX;
-static const uint32_t T1_MS = 500, T2_MS = 4000;
 
 struct phone {
 	uint64_t began, valid_until;
@@ -36,7 +17,7 @@ static struct {
 	const char *domain, *prefix, *ack_file;
 	struct sockaddr_in server;
 	enum mode mode;
-	int users, first, cseq, window, sockets, sources, expires, once, series;
+	int users, first, cseq, window, sockets, sources, port, expires, once, series;
 	double seconds, warmup, rate, timeout, drain, refresh_at, spread;
 } opt = { .domain = "bench.local", .prefix = "pw", .mode = INITIAL, .users = 10000, .first = 100000, .window = 256,
 	.sockets = 8, .sources = 1, .expires = 3600, .seconds = 10, .warmup = 1, .timeout = 32, .drain = 3,
@@ -51,22 +32,9 @@ static struct phone *phones;
 static uint64_t *due;     /* when a phone has to do something on its own; one compact array, so a scan is cheap */
 static int busy;          /* phones in a transaction */
 static int measuring;
+static uint64_t slowest_us;
 static uint64_t longest_turn; /* ns in which the loader did nothing, for it was not given the CPU */
 static volatile sig_atomic_t stop_asked;
 static char request_uri[160], ha2[33], realm[128], run_id[24];
-
-/* ---- time and chance ---- */
-
-static uint64_t now_ns(void) {
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * SECOND + (uint64_t)t.tv_nsec;
-}
-
-static double cpu_seconds(void) {
-	struct rusage r;
-	getrusage(RUSAGE_SELF, &r);
-	return (double)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) + (double)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) / 1e6;
-}
 
 static double chance(void) { return (double)random() / 2147483648.0; }

@@ -1,6 +1,6 @@
 /* Latencies in 64 steps an octave of microseconds, so that each is known to 1.6 %. */
 enum { STEPS = 4096 };
-static uint64_t latencies[STEPS], latencies_of_second[STEPS], slowest_us;
+static uint64_t latencies[STEPS];
 
 static int step_of(uint64_t us) {
 	if (us < 128) return (int)us;

@@ -4,7 +4,7 @@ static const struct option LONG[] = { { "server", 1, 0, 's' }, { "mode", 1, 0, '
 	{ "rate", 1, 0, 'r' }, { "seconds", 1, 0, 't' }, { "warmup", 1, 0, 'W' }, { "once", 0, 0, 'o' },
 	{ "sockets", 1, 0, 'k' }, { "sources", 1, 0, 'K' }, { "expires", 1, 0, 'e' }, { "timeout", 1, 0, 'T' },
 	{ "drain", 1, 0, 'D' }, { "refresh-at", 1, 0, 'R' }, { "spread", 1, 0, 'S' }, { "ack-file", 1, 0, 'a' },
-	{ "series", 0, 0, 'i' }, { "help", 0, 0, 'h' }, { 0, 0, 0, 0 } };
+	{ "series", 0, 0, 'i' }, { "port", 1, 0, 'P' }, { "help", 0, 0, 'h' }, { 0, 0, 0, 0 } };
 
 static const char HELP[] =
 	"load --server 127.0.0.1:PORT [options]: phones register over UDP with digest MD5; JSON lines tell how it went\n"
@@ -22,7 +22,8 @@ static const char HELP[] =
 	"  --cseq N         the CSeq before the first (0)\n"
 	"  --sockets N      local ports (8)                     --sources N         local addresses 127.0.0.1.. (1)\n"
 	"  --expires S      asked for (3600)                    --timeout S         Timer F (32)\n"
-	"  --ack-file F     user, CSeq of the last 200, seconds left --series      one line a second\n";
+	"  --ack-file F     user, CSeq of the last 200, seconds left --series      one line a second\n"
+	"  --port P         the one local port, said in every Contact: who listens there later is called\n";
 
 static void set_server(const char *text) {
 	char host[64];
@@ -69,6 +70,7 @@ static void set_option(int name) {
 	case 'S': opt.spread = atof(optarg); break;
 	case 'a': opt.ack_file = optarg; break;
 	case 'i': opt.series = 1; break;
+	case 'P': opt.port = atoi(optarg), opt.sockets = 1; break;
 	case 'h': fputs(HELP, stdout); exit(0);
 	default: fputs(HELP, stderr); exit(2);
 	}

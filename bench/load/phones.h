@@ -1,4 +1,6 @@
 /* What a phone sends, what it makes of an answer, and what it does when its time has come. */
+static uint64_t latencies_of_second[STEPS];
+
 /* ---- requests ---- */
 
 static int put_authorization(char *out, size_t room, struct phone *phone, uint32_t number) {
@@ -15,8 +17,9 @@ static int put_authorization(char *out, size_t room, struct phone *phone, uint32
 		"response=\"%s\", algorithm=MD5%s%s\r\n", number, realm, phone->nonce, request_uri, response, protection, opaque);
 }
 
-/* A phone's own port, the same in each run, as a phone's is after a power cut. Nobody listens there. */
-static int contact_port(uint32_t index) { return 10000 + (int)(index % 50000); }
+/* A phone's own port, the same in each run, as a phone's is after a power cut. Nobody listens there, unless --port
+ * says who will. */
+static int contact_port(uint32_t index) { return opt.port ? opt.port : 10000 + (int)(index % 50000); }
 
 /* The same bytes until an answer changes the phone's state: what a retransmission has to be. */
 static void send_request(uint32_t index) {

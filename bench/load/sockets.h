@@ -91,6 +91,7 @@ static void open_ports(void) {
 		socklen_t size = sizeof own;
 		int bytes = RECEIVE_BUFFER;
 		own.sin_addr.s_addr = htonl(opt.sources > 1 ? INADDR_ANY : INADDR_LOOPBACK);
+		own.sin_port = htons((uint16_t)opt.port);
 		port->fd = socket(AF_INET, SOCK_DGRAM, 0);
 		while (setsockopt(port->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes) && bytes > 65536) bytes /= 2;
 #ifdef SO_RCVBUFFORCE

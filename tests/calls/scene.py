@@ -179,9 +179,6 @@ class Scene:
     def closed(self, *flows: str) -> list[Heard]:
         return self._heard(self.proxy.flows_closed(flows, self.now))
 
-    def fail(self, *undelivered: Heard) -> list[Heard]:
-        return self._heard(self.proxy.failed([Send(one.data, one.way) for one in undelivered], self.now))
-
     def place(
         self, caller: Phone, *hops: Hop, verdict: Refuse | Forward | None = None, data: bytes | None = None
     ) -> list[Heard]:

@@ -51,7 +51,7 @@ P42 M §16.7 where nobody answers an INVITE it is 408
 P43 N RFC 6026 §7.3 a 2xx that nobody here waits for finds its caller by the token, or is dropped
 P44 M §16.7 a 2xx goes back even after another final answer
 P45 M §16.8 Timer C ends what rings for ever; provisional answers but 100 set it anew
-P46 M §16.9 a hop that cannot be reached counts as 503
+P46 M §16.9 a hop that cannot be reached is over, and the others decide
 P47 M RFC 5626 §5.3.1 a lost connection counts as 430, which to a caller is 480
 P48 M §18.3 an answer cut short is dropped; one without a length gets it
 P49 M §17.1.3 an answer belongs to a request by branch and method

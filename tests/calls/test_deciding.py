@@ -185,7 +185,6 @@ SOUTH = Trunk(
     "example.com",
     CallMode.PROXY,
     (("2001:db8::5", 5080), ("198.51.100.6", 5060)),
-    "TCP",
 )
 OUTWARD = FewTrunks(outward={"0301234": ((TRUNK, "+49301234"), (SOUTH, "0301234"))})
 
@@ -195,22 +194,8 @@ def test_a_number_nobody_has_goes_out_by_each_server_of_each_trunk_in_turn() -> 
     assert told(found=Found.UNKNOWN_USER, uri=uri, carriers=OUTWARD) == Forward(
         (
             (Hop("sip:+49301234@198.51.100.9", ("198.51.100.9", 5060), (), IDENTITY),),
-            (
-                Hop(
-                    "sip:0301234@[2001:db8::5]:5080;transport=tcp",
-                    Origin("2001:db8::5", 5080, "TCP"),
-                    (),
-                    IDENTITY,
-                ),
-            ),
-            (
-                Hop(
-                    "sip:0301234@198.51.100.6;transport=tcp",
-                    Origin("198.51.100.6", 5060, "TCP"),
-                    (),
-                    IDENTITY,
-                ),
-            ),
+            (Hop("sip:0301234@[2001:db8::5]:5080", ("2001:db8::5", 5080), (), IDENTITY),),
+            (Hop("sip:0301234@198.51.100.6", ("198.51.100.6", 5060), (), IDENTITY),),
         ),
         RING_S,
     )

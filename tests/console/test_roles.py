@@ -9,9 +9,12 @@ from django.urls import reverse
 
 from apps.accounts.models import User
 from apps.console.urls import urlpatterns
+from apps.extensions.audit import Actor
 from apps.extensions.models import AuditEntry, BlockedSource, Extension, Peer
 from apps.extensions.services import NewPeer
 from apps.registrar.models import Binding
+from apps.trunks.services import trunk_numbers_put, trusted_host_add
+from apps.webhooks.models import Webhook
 
 pytestmark = pytest.mark.django_db
 
@@ -36,13 +39,18 @@ WRITE = [name for name in ROUTES if name not in OPEN | READ | OWN]
 
 
 @pytest.fixture
-def address(ann: NewPeer, trunk: Peer, admin: User) -> Callable[[str], str]:
+def address(ann: NewPeer, trunk: Peer, admin: User, actor: Actor) -> Callable[[str], str]:
+    trusted_host_add(trunk=trunk, name="sip.carrier.example", actor=actor)
+    trunk_numbers_put(trunk=trunk, numbers=[("+4930555", "1001")], actor=actor)
     values = {
         "extension_id": ann.peer.extension_id,
         "peer_id": ann.peer.pk,
         "trunk_id": trunk.pk,
         "user_id": User.objects.get(username="ada").pk,
         "address_id": trunk.trusted_addresses.get().pk,
+        "host_id": trunk.trusted_hosts.get().pk,
+        "number_id": trunk.trunk_numbers.get().pk,
+        "webhook_id": Webhook.objects.create(name="pbx", url="http://127.0.0.1:9/", sealed_secret="-").pk,
         "source_id": BlockedSource.objects.create(network="198.51.100.7").pk,
     }
 

@@ -10,10 +10,11 @@ from django.core.management import CommandError, call_command
 
 from apps.extensions import sealing
 from apps.extensions.audit import Actor
-from apps.extensions.ha1s import COLUMNS, CannotOpen, Ha1Keys, key_id, place_of
+from apps.extensions.ha1s import COLUMNS, CannotOpen, Ha1Keys, place_of
 from apps.extensions.models import AuditEntry, Credential, Domain
 from apps.extensions.sealing import missing_keys
 from apps.extensions.services import extension_create
+from apps.extensions.site_keys import key_id
 from apps.sip.digest import Algorithm, ha1
 
 PASSWORD = "Tr0ub4dor&3x"

@@ -12,6 +12,7 @@ from django.utils import timezone
 from apps.extensions.audit import Actor
 from apps.extensions.models import DigestOrder, Domain, Peer, WhenFull
 from apps.extensions.services import NewPeer, credential_rotate, extension_create, peer_create
+from apps.registrar.decision_log import LineFormatter
 from apps.registrar.models import Binding, NonceUse, PeerActivity, RegistrationEvent
 from apps.registrar.services import extension_delete, extension_update
 from apps.registrar.sweeper import sweep
@@ -88,6 +89,23 @@ async def test_f40_renewals_leave_no_line_in_the_log_and_a_line_cannot_be_forged
 
     (line,) = [record.getMessage() for record in caplog.records]
     assert json.loads(line)["call_id"] == phone.call_id
+
+
+async def test_each_decision_of_a_batch_is_a_line_of_its_own(
+    registrar: Registrar, phone: Phone, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = Phone("1009", "x", call_id='x"}')
+    await registrar.register(phone)
+    caplog.clear()
+    with caplog.at_level("DEBUG", logger="apps.registrar"):
+        await registrar.processor.answers([(one.register(), one.source) for one in (phone, other, other)])
+
+    (record,) = [record for record in caplog.records if record.name.endswith("decision_log")]
+    formatter = LineFormatter("%(levelname)s %(message)s")
+    for _ in range(2):
+        lines = formatter.format(record).split("\n")
+        assert [line.partition(" ")[0] for line in lines] == ["DEBUG"] * len(lines)
+        assert sorted(json.loads(line.partition(" ")[2])["status"] for line in lines) == [200, 401, 401]
 
 
 async def test_wrong_password_is_refused_and_summed_in_the_ledger(registrar: Registrar, phone: Phone) -> None:

@@ -11,9 +11,10 @@ from django.conf import LazySettings
 from django.db import connection
 
 from apps.extensions.audit import Actor
-from apps.extensions.ha1s import COLUMNS, Ha1Keys, key_id
+from apps.extensions.ha1s import COLUMNS, Ha1Keys
 from apps.extensions.models import Credential, DigestOrder, Domain
 from apps.extensions.services import NewPeer, credential_rotate, extension_create
+from apps.extensions.site_keys import key_id
 from apps.registrar.models import Binding, PeerActivity, RegistrationEvent
 from apps.sip.digest import Algorithm, ha1
 from tests.registrar.conftest import PASSWORD, Registrar

@@ -20,9 +20,9 @@ from django.conf import LazySettings
 from django.core.management.base import CommandError
 
 from apps.extensions.audit import Actor
-from apps.extensions.ha1s import key_id
 from apps.extensions.models import Domain
 from apps.extensions.services import extension_create
+from apps.extensions.site_keys import key_id
 from registrar_admin.config import PROJECT_DIR, load_config
 from registrar_admin.embedded_postgres import EmbeddedPostgres
 from registrar_admin.management.commands import up

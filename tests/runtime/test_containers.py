@@ -18,9 +18,9 @@ OURS = sorted(name for name, service in SERVICES.items() if "build" in service)
 DOCKERFILE = (PROJECT_DIR / "Dockerfile").read_text(encoding="utf-8")
 
 
-def test_web_sip_postgres_and_redis_are_there() -> None:
+def test_every_service_is_there() -> None:
     assert set(SERVICES) >= {"web", "sip", "postgres", "redis"}
-    assert set(OURS) == {"prepare", "web", "sip"}
+    assert set(OURS) == {"prepare", "web", "sip", "webhooks"}
 
 
 @pytest.mark.parametrize("name", OURS)

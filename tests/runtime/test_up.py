@@ -49,7 +49,7 @@ class Product:
                 if parent != self.process.pid:
                     continue
                 command = (entry / "cmdline").read_text()
-                for word in ("daphne", "sipserver", "postgres"):
+                for word in ("daphne", "sipserver", "webhooks", "postgres"):
                     if word in command.split("\0-D", 1)[0]:
                         found[word] = int(entry.name)
         return found
@@ -101,7 +101,7 @@ def product() -> Iterator[Product]:
 
 def test_the_whole_product_starts_has_one_owner_heals_and_stops(product: Product) -> None:
     before = product.children()
-    assert set(before) == {"daphne", "sipserver", "postgres"}
+    assert set(before) == {"daphne", "sipserver", "webhooks", "postgres"}
 
     rival = subprocess.run(
         UP,

@@ -31,7 +31,7 @@ from apps.extensions.services import (
 )
 from apps.registrar.rounds import DATABASE_TROUBLE
 from apps.trunks.directory import TRUSTED_FOR_S, Pool, TrunkDirectory
-from apps.trunks.values import CallMode
+from apps.trunks.values import CallMode, Carriers
 from tests.trunks.conftest import Clock
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -145,7 +145,7 @@ async def test_numbers_and_ways_out_are_as_written(
         server="203.0.113.1:5070", inbound_strip=5, outbound_prefixes="0 +", call_mode="redirect"
     )
     await of(peer=south).aupdate(
-        server="203.0.113.2", transport="tls", outbound_prefixes="any 00", outbound_strip=2, outbound_add="+"
+        server="203.0.113.2", outbound_prefixes="any 00", outbound_strip=2, outbound_add="+"
     )
     await TrunkNumber.objects.acreate(peer=trunk, number="+4930555", extension=new.peer.extension)
     await directory.refresh()
@@ -155,9 +155,10 @@ async def test_numbers_and_ways_out_are_as_written(
     assert (carrier.call_mode, carrier.servers) == (CallMode.REDIRECT, (("203.0.113.1", 5070),))
     assert directory.extension_for(carrier, "+49 30 555") == "1001"
     assert directory.extension_for(carrier, "+49301007") == "1007"
-    ways = directory.ways_out("example.com", "00 44-20")
+    carriers: Carriers = directory
+    ways = carriers.ways_out("example.com", "00 44-20")
     assert [(way.name, number) for way, number in ways] == [("south", "+4420"), ("north", "004420")]
-    assert ways[0][0].servers == (("203.0.113.2", 5061),)
+    assert ways[0][0].servers == (("203.0.113.2", 5060),)
     assert [way.name for way, _ in directory.ways_out("example.com", "12")] == []
     assert [way.name for way, _ in directory.ways_out("example.com", "123")] == ["south"]
     assert directory.ways_out("other.example", "0301") == ()

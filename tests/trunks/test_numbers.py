@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.trunks.numbers import ANY, Inbound, Mapped, Outbound, normal
+from apps.trunks.numbers import ANY, Inbound, Mapped, Outbound, normal, read_lines
 
 TABLE = {"+493012345": "1001", "493099": "1002"}
 
@@ -77,6 +77,22 @@ def test_a_number_goes_out_by_the_longest_prefix_it_begins_with(
 def test_a_number_of_which_nothing_would_be_left_does_not_go_out() -> None:
     assert Outbound(("9",), Mapped(strip=1)).fit("9") is None
     assert Outbound(("9",), Mapped(strip=1)).fit("91") == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ("+49 30 5550, 1001\r\n+49 30 5551;1002\n", [("+49 30 5550", "1001"), ("+49 30 5551", "1002")]),
+        ("number,extension\n+4930555\t1001", [("+4930555", "1001")]),
+        ('"+4930555","1001"', [("+4930555", "1001")]),
+        ("+49 30 555 = 1001", [("+49 30 555", "1001")]),
+        ("+4930555 1001\n\n   \n", [("+4930555", "1001")]),
+        ("+4930555", [("+4930555", "")]),
+        (",,,", [(",,", "")]),
+    ],
+)
+def test_numbers_are_pasted_as_lines(text: str, pairs: list[tuple[str, str]]) -> None:
+    assert read_lines(text) == pairs
 
 
 @given(st.text(max_size=300))

@@ -21,6 +21,19 @@ def test_c117_who_is_in_no_list_is_nobodys(entries: list[Entry]) -> None:
     assert TrustTable(entries).trunk_at("192.0.2.17", 5060, "UDP") is None
 
 
+def test_c115_f39_of_a_whole_neighbourhood_only_the_carrier_is_known() -> None:
+    """A packet's source is all that is asked for: what a forged one says of itself is not even an argument."""
+    table = TrustTable([entry("192.0.2.16/32", port=5060, transport="UDP")])
+    known = [
+        (host, port, transport)
+        for host in map(str, ip_network("192.0.2.0/24"))
+        for port in (5059, 5060, 5061)
+        for transport in ("UDP", "TCP", "TLS", "WS", "WSS")
+        if table.trunk_at(host, port, transport) is not None
+    ]
+    assert known == [("192.0.2.16", 5060, "UDP")]
+
+
 @pytest.mark.parametrize(
     ("network", "port", "transport", "host", "whose"),
     [

@@ -7,7 +7,14 @@ from rest_framework import serializers
 from rest_framework.exceptions import ErrorDetail, ValidationError
 
 from apps.api.serializers.strict import StrictSerializer
-from apps.extensions.models import Peer, TrustedAddress, TrustedTransport
+from apps.extensions.models import (
+    Peer,
+    TrunkCallMode,
+    TrunkNumber,
+    TrustedAddress,
+    TrustedHost,
+    TrustedTransport,
+)
 
 
 class IpAddressSerializer(serializers.Serializer[TrustedAddress]):
@@ -52,24 +59,105 @@ class NetworkCreate(StrictSerializer):
 
 
 class IpAddressCreate(NetworkCreate):
+    conflicts_confirmed = serializers.BooleanField(
+        required=False,
+        help_text="Needed where phones are registered, another trunk is trusted from, or that is blocked.",
+    )
     port = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=65_535)
     transport = serializers.ChoiceField(TrustedTransport.choices, required=False)
 
 
+class HostSerializer(serializers.Serializer[TrustedHost]):
+    id = serializers.UUIDField()
+    name = serializers.CharField(help_text="Trusted are the addresses it resolves to, see status.")
+    port = serializers.IntegerField(allow_null=True, help_text="null: any port.")
+    transport = serializers.ChoiceField(TrustedTransport.choices)
+    created_at = serializers.DateTimeField()
+
+
+class HostCreate(StrictSerializer):
+    name = serializers.CharField(max_length=254)
+    port = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=65_535)
+    transport = serializers.ChoiceField(TrustedTransport.choices, required=False)
+
+
+class NumberSerializer(serializers.Serializer[TrunkNumber]):
+    """Expects `extension` joined."""
+
+    id = serializers.UUIDField()
+    number = serializers.CharField()
+    extension = serializers.CharField(source="extension.number")
+    created_at = serializers.DateTimeField()
+
+
+class NumberPut(StrictSerializer):
+    number = serializers.CharField(max_length=64)
+    extension = serializers.CharField(max_length=64, help_text="Of the trunk's domain.")
+
+
+class WordsField(serializers.ListField):
+    """A list here, separated by spaces in the column."""
+
+    child = serializers.CharField(max_length=40)
+
+    def to_representation(self, data: Any) -> list[str]:
+        return str(data).split()
+
+    def to_internal_value(self, data: Any) -> Any:
+        return " ".join(super().to_internal_value(data))
+
+
 class TrunkSerializer(serializers.Serializer[Peer]):
-    """Expects `domain` joined and `trusted_addresses` prefetched."""
+    """Expects `domain` and `trunk_settings` joined and `trusted_addresses` and `trusted_hosts` prefetched."""
 
     id = serializers.UUIDField()
     name = serializers.CharField()
     domain = serializers.CharField(source="domain.name")
     enabled = serializers.BooleanField()
+    server = serializers.CharField(
+        source="trunk_settings.server",
+        help_text="Where calls to it go (UDP), host or host:port; empty: nowhere.",
+    )
+    call_mode = serializers.ChoiceField(
+        TrunkCallMode.choices, source="trunk_settings.call_mode", help_text="How the calls it brings go on."
+    )
+    inbound_strip = serializers.IntegerField(source="trunk_settings.inbound_strip")
+    inbound_add = serializers.CharField(source="trunk_settings.inbound_add")
+    outbound_prefixes = WordsField(source="trunk_settings.outbound_prefixes")
+    outbound_strip = serializers.IntegerField(source="trunk_settings.outbound_strip")
+    outbound_add = serializers.CharField(source="trunk_settings.outbound_add")
+    priority = serializers.IntegerField(source="trunk_settings.priority")
     ip_addresses = IpAddressSerializer(source="trusted_addresses", many=True)
+    hosts = HostSerializer(source="trusted_hosts", many=True)
     created_at = serializers.DateTimeField()
     updated_at = serializers.DateTimeField()
 
 
 class TrunkChange(StrictSerializer):
+    """Forms of server, prefixes and numbers are judged by the service."""
+
     enabled = serializers.BooleanField(required=False)
+    server = serializers.CharField(required=False, allow_blank=True, max_length=262)
+    call_mode = serializers.ChoiceField(TrunkCallMode.choices, required=False)
+    inbound_strip = serializers.IntegerField(
+        required=False, min_value=0, max_value=32, help_text="Digits taken off the front, a + counts as one."
+    )
+    inbound_add = serializers.CharField(
+        required=False, allow_blank=True, max_length=33, help_text="Put in front of what is left."
+    )
+    outbound_prefixes = WordsField(
+        required=False,
+        max_length=20,
+        help_text="What a dialled number that goes out here begins with; `any`: every number, none: no call.",
+    )
+    outbound_strip = serializers.IntegerField(required=False, min_value=0, max_value=32)
+    outbound_add = serializers.CharField(required=False, allow_blank=True, max_length=33)
+    priority = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=1000,
+        help_text="Of trunks that fit equally the lowest is tried first.",
+    )
 
 
 class TrunkCreate(StrictSerializer):

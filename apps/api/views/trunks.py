@@ -1,5 +1,6 @@
 """/api/v1/trunks/ and the addresses each is trusted from."""
 
+from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -19,8 +20,9 @@ from apps.api.serializers.trunks import (
     TrunkSerializer,
 )
 from apps.extensions.models import Peer, PeerKind, TrustedAddress
-from apps.extensions.services import trunk_create, trusted_address_add, trusted_address_remove
+from apps.extensions.services import trunk_create, trusted_address_remove
 from apps.registrar.services import peer_delete, peer_update
+from apps.trunks.services import trunk_settings_update, trusted_address_add
 
 NAMED = extend_schema(
     parameters=[
@@ -36,7 +38,7 @@ BY_ID = extend_schema(parameters=[OpenApiParameter("id", OpenApiTypes.UUID, Open
 
 
 def trunks() -> QuerySet[Peer]:
-    return Peer.objects.filter(kind=PeerKind.TRUNK).select_related("domain")
+    return Peer.objects.filter(kind=PeerKind.TRUNK).select_related("domain", "trunk_settings")
 
 
 class TrunkViewSet(ApiViewSet):
@@ -47,7 +49,7 @@ class TrunkViewSet(ApiViewSet):
     ordering = ("name", "id")
 
     def get_queryset(self) -> QuerySet[Peer]:
-        return trunks().prefetch_related("trusted_addresses")
+        return trunks().prefetch_related("trusted_addresses", "trusted_hosts")
 
     def list(self, request: Request) -> Response:
         return self.page_of(self.get_queryset(), TrunkSerializer)
@@ -68,7 +70,11 @@ class TrunkViewSet(ApiViewSet):
     @extend_schema(request=TrunkChange, responses=TrunkSerializer)
     def partial_update(self, request: Request, trunk: str) -> Response:
         fields = self.body(TrunkChange, partial=True)
-        changed = peer_update(peer=self.named(self.get_queryset()), actor=self.actor, **fields)
+        changed = self.named(self.get_queryset())
+        enabled = {name: fields.pop(name) for name in ("enabled",) if name in fields}
+        with transaction.atomic():
+            peer_update(peer=changed, actor=self.actor, **enabled)
+            trunk_settings_update(trunk=changed, actor=self.actor, **fields)
         return Response(TrunkSerializer(self.get_queryset().get(pk=changed.pk)).data)
 
     @NAMED
@@ -93,7 +99,8 @@ class IpAddressViewSet(ApiViewSet):
     @NAMED
     @extend_schema(request=IpAddressCreate, responses={201: IpAddressSerializer})
     def create(self, request: Request, trunk: str) -> Response:
-        """Trusts the trunk from one more network; a wide one only with wide_confirmed."""
+        """Trusts the trunk from one more network; a wide one only with wide_confirmed, one where phones or another
+        trunk are only with conflicts_confirmed."""
         fields = self.body(IpAddressCreate)
         made = trusted_address_add(trunk=self._trunk(), actor=self.actor, **fields)
         return Response(IpAddressSerializer(made).data, status=status.HTTP_201_CREATED)

@@ -8,9 +8,9 @@ from django.db import migrations, models
 # Every trunk there is gets the settings a new one has: it takes no calls out, and its numbers stay as they are.
 SETTINGS = """
 INSERT INTO extensions_trunksettings (
-    peer_id, server, transport, call_mode, inbound_strip, inbound_add, outbound_prefixes, outbound_strip, outbound_add,
+    peer_id, server, call_mode, inbound_strip, inbound_add, outbound_prefixes, outbound_strip, outbound_add,
     priority)
-SELECT id, '', 'udp', 'proxy', 0, '', '', 0, '', 100 FROM extensions_peer WHERE kind = 'trunk'
+SELECT id, '', 'proxy', 0, '', '', 0, '', 100 FROM extensions_peer WHERE kind = 'trunk'
 """
 
 # The row's lock makes those who change trunks take turns until they commit, so that no version is read before all
@@ -110,8 +110,7 @@ class Migration(migrations.Migration):
             name='TrunkSettings',
             fields=[
                 ('peer', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, primary_key=True, related_name='trunk_settings', serialize=False, to='extensions.peer')),
-                ('server', models.CharField(blank=True, default='', help_text='host or host:port.', max_length=262)),
-                ('transport', models.CharField(choices=[('udp', 'UDP'), ('tcp', 'TCP'), ('tls', 'TLS')], default='udp', max_length=3)),
+                ('server', models.CharField(blank=True, default='', help_text='host or host:port, over UDP.', max_length=262)),
                 ('call_mode', models.CharField(choices=[('proxy', 'Relay them to the phones'), ('redirect', "Tell it the phones' addresses (302)")], default='proxy', max_length=8)),
                 ('inbound_strip', models.PositiveSmallIntegerField(default=0)),
                 ('inbound_add', models.CharField(blank=True, default='', max_length=33)),
@@ -121,7 +120,7 @@ class Migration(migrations.Migration):
                 ('priority', models.PositiveSmallIntegerField(default=100, help_text='The lowest is tried first.')),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('transport__in', ['udp', 'tcp', 'tls'])), name='trunk_transport_known'), models.CheckConstraint(condition=models.Q(('call_mode__in', ['proxy', 'redirect'])), name='trunk_call_mode_known'), models.CheckConstraint(condition=models.Q(('inbound_strip__lte', 32), ('outbound_strip__lte', 32)), name='trunk_strip_to_32', violation_error_message='At most 32 signs can be taken off.'), models.CheckConstraint(condition=models.Q(('inbound_add__regex', '^(\\+?[0-9*#]{0,32})$'), ('outbound_add__regex', '^(\\+?[0-9*#]{0,32})$')), name='trunk_added_is_a_number', violation_error_message='What is put in front is digits, * or #, with or without a + first.')],
+                'constraints': [models.CheckConstraint(condition=models.Q(('call_mode__in', ['proxy', 'redirect'])), name='trunk_call_mode_known'), models.CheckConstraint(condition=models.Q(('inbound_strip__lte', 32), ('outbound_strip__lte', 32)), name='trunk_strip_to_32', violation_error_message='At most 32 digits can be taken off.'), models.CheckConstraint(condition=models.Q(('inbound_add__regex', '^(\\+?[0-9*#]{0,32})$'), ('outbound_add__regex', '^(\\+?[0-9*#]{0,32})$')), name='trunk_added_is_a_number', violation_error_message='What is put in front is digits, * or #, with or without a + first.')],
             },
         ),
         migrations.CreateModel(

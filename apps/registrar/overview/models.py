@@ -119,8 +119,9 @@ class SiteProgress(models.Model):
 
 
 class OverviewProgress(models.Model):
-    """One row: up to when the ledger and the strangers were read, once at once and once when every commit is through,
-    and how far the pass through the whole directory has come."""
+    """One row: up to when the ledger and the strangers were read, until when every commit is through (which
+    events since then were looked at, only SQL knows: `seen`, migration 0111), and how far the pass through the whole
+    directory has come."""
 
     id = models.SmallIntegerField(primary_key=True)
     ran_at = models.DateTimeField()

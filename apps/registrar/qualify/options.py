@@ -33,16 +33,19 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom to ask: the contact and its AOR, the way its REGISTER came, and the proxies in between (RFC 3327)."""
+    """Whom to ask: the contact and its AOR, the way its REGISTER came, and the proxies in between (RFC 3327).
+
+    asker: the domain that asks, if it is not the AOR's."""
 
     contact: str
     aor: str
     way: Way
     path: str = ""
+    asker: str = ""
 
     @property
     def domain(self) -> str:
-        return self.aor.removeprefix("sip:").rpartition("@")[2]
+        return self.asker or self.aor.removeprefix("sip:").rpartition("@")[2]
 
 
 def qualify_key(secret_key: str) -> bytes:

@@ -3,15 +3,17 @@
 Says of a renewal exactly what rules.py would say of it; whatever is not plain is left to that. Must not refuse anybody.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import ceil
 from typing import NamedTuple
 
-from apps.registrar.answers import plain_contact_value
+from apps.registrar.answers import gruu_params, outbound_headers, plain_contact_value
 from apps.registrar.authentication import NONCE_LIFETIME_S, success_headers
 from apps.registrar.bindings import StoredBinding
 from apps.registrar.changes import SHORTENED_BY, Limits, limits_of, requested_s
 from apps.registrar.decisions import Refused, Registration
+from apps.registrar.echoes import response, transaction_key
+from apps.registrar.gruu import temp_gruu
 from apps.registrar.renewals.reading import Renewal
 from apps.registrar.rhythm import Rhythm
 from apps.sip.contact import Star, parse_contacts
@@ -19,6 +21,7 @@ from apps.sip.digest import verify
 from apps.sip.message import Request
 from apps.sip.nonce import NonceState, nonce_state
 from apps.sip.response import sip_date
+from apps.sipserver.events import Origin
 
 
 class StoredRenewable(NamedTuple):
@@ -40,7 +43,8 @@ class StoredRenewable(NamedTuple):
     q: int | None
     instance_id: str | None
     reg_id: int | None
-    has_gruu: bool
+    pub_gruu: str | None
+    temp_gruu: str | None
     cseq: int
     registered_at_s: float
     refreshed_ago_s: float
@@ -58,16 +62,22 @@ class Renewed(NamedTuple):
     granted_s: int
     rhythm: Rhythm
     late_s: float | None
+    temp_gruu: str | None
     answer: str
 
     @property
     def response(self) -> bytes:
         head, _, tail = self.answer.partition("\r\n")
-        return self.renewal.response(head, tail)
+        return response(self.renewal, head, tail)
 
 
 def renewed(
-    renewal: Renewal, rows: Sequence[StoredRenewable], ha1: str | None, now_s: int, nonce_key: bytes
+    renewal: Renewal,
+    rows: Sequence[StoredRenewable],
+    ha1: str | None,
+    now_s: int,
+    nonce_key: bytes,
+    gruu_key: bytes,
 ) -> Renewed | None:
     """None where it is no mere renewal. rows: all of its AOR; ha1: the opened one of its credential."""
     known = next((row for row in rows if row.has_key), None)
@@ -87,9 +97,14 @@ def renewed(
         known.refreshed_ago_s, old_granted_s=known.refreshed_ago_s + known.left_s, granted_s=granted
     )
     in_order = sorted(rows, key=_in_order) if len(rows) > 1 else rows
-    contacts = [_contact_of(row, granted if row is known else ceil(row.left_s)) for row in in_order]
-    answer = ok_text(renewal, contacts, now_s, nonce_key)
-    return Renewed(renewal, known, granted, rhythm, rhythm.late_s(granted), answer)
+    fresh_gruu = _temp_gruu(renewal, known.instance_id, gruu_key)
+    own = known._replace(temp_gruu=fresh_gruu)
+    contacts = [
+        _contact_of(renewal, own, granted) if row is known else _contact_of(renewal, row, ceil(row.left_s))
+        for row in in_order
+    ]
+    answer = ok_text(renewal, own, contacts, now_s, nonce_key)
+    return Renewed(renewal, known, granted, rhythm, rhythm.late_s(granted), fresh_gruu, answer)
 
 
 def _granted_s(limits: Limits, renewal: Renewal, binding_key: str) -> int:
@@ -97,8 +112,16 @@ def _granted_s(limits: Limits, renewal: Renewal, binding_key: str) -> int:
     return limits.granted_s(renewal.asked_s, renewal.aor, binding_key, renewal.call_id, renewal.cseq)
 
 
-def _contact_of(row: StoredRenewable | StoredBinding, left_s: int) -> str:
-    return plain_contact_value(row.contact, row.q, left_s, row.instance_id, row.reg_id)
+def _contact_of(renewal: Renewal, row: StoredRenewable | StoredBinding, left_s: int) -> str:
+    value = plain_contact_value(row.contact, row.q, left_s, row.instance_id, row.reg_id)
+    return value + gruu_params(row.pub_gruu, row.temp_gruu) if "gruu" in renewal.supported else value
+
+
+def _temp_gruu(renewal: Renewal, instance_id: str | None, gruu_key: bytes) -> str | None:
+    """Another at each request (RFC 5627 §3.2)."""
+    if instance_id is None or not gruu_key or "gruu" not in renewal.supported:
+        return None
+    return temp_gruu(gruu_key, renewal.aor, instance_id, renewal.call_id, renewal.cseq)
 
 
 def _in_order(row: StoredRenewable) -> tuple[float, str]:
@@ -108,7 +131,7 @@ def _in_order(row: StoredRenewable) -> tuple[float, str]:
 
 def _is_plain(renewal: Renewal, rows: Sequence[StoredRenewable], known: StoredRenewable) -> bool:
     """Nothing has ended, nothing was late, and the request comes after all before it."""
-    if any(row.left_s <= 0 or row.has_gruu for row in rows):
+    if any(row.left_s <= 0 for row in rows) or not _tells_gruus(renewal, rows):
         return False
     return (
         known.domain_version == renewal.domain.version
@@ -118,14 +141,28 @@ def _is_plain(renewal: Renewal, rows: Sequence[StoredRenewable], known: StoredRe
     )
 
 
-def ok_text(renewal: Renewal, contacts: Sequence[str], now_s: int, nonce_key: bytes) -> str:
-    """What answers.kept_text says of the 200, with these Contact values."""
+def _tells_gruus(renewal: Renewal, rows: Iterable[StoredRenewable | StoredBinding]) -> bool:
+    """Whether it is sure that they are to be told, if there are any."""
+    return "gruu" in renewal.supported or all(row.pub_gruu is None for row in rows)
+
+
+def ok_text(
+    renewal: Renewal,
+    own: StoredRenewable | StoredBinding,
+    contacts: Sequence[str],
+    now_s: int,
+    nonce_key: bytes,
+) -> str:
+    """What answers.kept_text says of the 200, with these Contact values. own: the binding it renews."""
     domain, host = renewal.domain, renewal.source[0]
     lines = ["200 OK", *[f"Contact: {contact}" for contact in contacts]]
     lines += [f"Service-Route: {route}" for route in domain.service_routes]
+    if "outbound" in renewal.supported and domain.outbound and own.binding_key.startswith("<"):
+        flow = renewal.origin.flow if isinstance(renewal.origin, Origin) else None
+        lines += [f"{name}: {value}" for name, value in outbound_headers(flow)]
     lines.append(f"Date: {sip_date(now_s)}")
     more = success_headers(
-        lambda: renewal.transaction_key, renewal.nonce_issued_at_s, domain, nonce_key, host, now_s
+        lambda: transaction_key(renewal), renewal.nonce_issued_at_s, domain, nonce_key, host, now_s
     )
     lines += [f"{name}: {value}" for name, value in more]
     lines.append("")
@@ -150,11 +187,13 @@ def key_to_keep(
     except Refused:
         return None
     now = registration.now
-    contacts = [_contact_of(row, granted if row is own else row.expires_s(now)) for row in bindings]
-    text = ok_text(renewal, contacts, int(now.timestamp()), nonce_key)
-    is_plain = all(row.pub_gruu is None for row in bindings) and renewal.aor == registration.aor
+    if own.temp_gruu != _temp_gruu(renewal, own.instance_id, registration.gruu_key):
+        return None
+    contacts = [_contact_of(renewal, row, granted if row is own else row.expires_s(now)) for row in bindings]
+    text = ok_text(renewal, own, contacts, int(now.timestamp()), nonce_key)
+    is_plain = _tells_gruus(renewal, bindings) and renewal.aor == registration.aor
     head, _, tail = text.partition("\r\n")
-    same = answered == (text, renewal.response(head, tail))
+    same = answered == (text, response(renewal, head, tail))
     return renewal.key if is_plain and same and renewal.cseq == own.cseq else None
 
 

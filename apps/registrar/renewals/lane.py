@@ -22,7 +22,9 @@ from apps.registrar.sql import lock_key, to_json
 from apps.registrar.store import NonceCountTaken, Store
 
 
-async def renew(store: Store, renewals: Sequence[Renewal], nonce_key: bytes) -> list[Renewed]:
+async def renew(
+    store: Store, renewals: Sequence[Renewal], nonce_key: bytes, gruu_key: bytes
+) -> list[Renewed]:
     """Those that are, committed. No two may have one AOR, nor one nonce. Raises psycopg.Error and PoolTimeout."""
     asked = to_json([_asked(number, one) for number, one in enumerate(renewals)])
     ((now, found),) = await store.fetch_by_keys(sql.READ, {"rows": asked})
@@ -33,7 +35,16 @@ async def renew(store: Store, renewals: Sequence[Renewal], nonce_key: bytes) -> 
     decided = [
         one
         for number, known in rows.items()
-        if (one := renewed(renewals[number], known, _ha1(store, renewals[number], known), now_s, nonce_key))
+        if (
+            one := renewed(
+                renewals[number],
+                known,
+                _ha1(store, renewals[number], known),
+                now_s,
+                nonce_key,
+                gruu_key,
+            )
+        )
     ]
     return await _written(store, decided, now) if decided else []
 
@@ -89,6 +100,7 @@ def _row_of(one: Renewed) -> dict[str, Any]:
         "gap_s": one.rhythm.gap_s,
         "dev_s": one.rhythm.dev_s,
         "late_s": one.late_s,
+        "temp_gruu": one.temp_gruu,
         "nonce": renewal.credentials.nonce,
         "nc": renewal.credentials.nc,
         "repeat_key": renewal.repeat_key,

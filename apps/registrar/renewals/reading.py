@@ -5,14 +5,16 @@ Only spellings that leave no doubt are taken; for all others None is said, and t
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
 from apps.registrar.bindings import Address, DomainPolicy
+from apps.registrar.echoes import plain_host
 from apps.sip.digest import DigestCredentials, parse_authorization
 from apps.sip.nonce import nonce_issued_at_s
-from apps.sip.transactions import answer_tag, cookie_key, repeat_key, request_key
-from apps.sip.uri import UriError, normal_host
+from apps.sip.transactions import repeat_key, request_key
+from apps.sip.uri import UriError
 from apps.sipserver.events import Origin
 
 KEY_BYTES: Final = 16
@@ -26,20 +28,23 @@ _VIA: Final = re.compile(
 _FROM: Final = re.compile(rf"\r\nFrom: ([^\r\n>]*+>);tag=({_TOKEN})\r\n")
 # A port or parameters of the URI say nothing of whose it is, and some phones write them.
 _TO: Final = re.compile(
-    r"\r\nTo: ([^\r\n<]*+<sips?:([A-Za-z0-9\-_.+*!~]++)@([a-z0-9.\-]++)(?:[:;][^\r\n<>]*+)?>)\r\n"
+    r"\r\nTo: (([^\r\n<]*+<)?sips?:([A-Za-z0-9\-_.+*!~]++)@([a-z0-9.\-]++)(?(2)(?:[:;][^\r\n<>]*+)?>))\r\n"
 )
 _CALL_ID: Final = re.compile(r"\r\nCall-ID: ([!-~]++)\r\n")
 _CSEQ: Final = re.compile(r"\r\nCSeq: ([1-9][0-9]{0,8}+) REGISTER\r\n")
 _AUTHORIZATION: Final = re.compile(r"\r\nAuthorization: (Digest [ -~]++)\r\n")
 _ASKED: Final = re.compile(r"\r\nContact: [^\r\n>]*+>[^\r\n,]*?;expires=([0-9]{1,9})(?![0-9])")
 _EXPIRES: Final = re.compile(r"\r\nExpires: ([0-9]{1,9}+)\r\n")
+_SUPPORTED: Final = re.compile(r"\r\nSupported: ([^\r\n]*+)\r\n")
 _BRANCH: Final = ";branch="
 _COOKIE: Final = "z9hG4bK"
 
 
 class Renewal(NamedTuple):
     """A REGISTER with credentials that may be a renewal. key: of all its bytes but those that every renewal changes, of
-    who sent it, from where, and of the policy it would be judged by. aor: "sip:<user>@<host>"."""
+    who sent it, from where, and of the policy it would be judged by. aor: "sip:<user>@<host>"; authorization: the
+    header that `credentials` are of; supported: option tags it surely says it supports. The last are as Echoing has
+    them."""
 
     data: bytes
     origin: Address | Origin
@@ -48,9 +53,11 @@ class Renewal(NamedTuple):
     key: bytes
     user: str
     aor: str
+    authorization: str
     credentials: DigestCredentials
     nonce_issued_at_s: int
     asked_s: int | None
+    supported: frozenset[str]
     cseq: int
     call_id: str
     branch: str
@@ -60,42 +67,12 @@ class Renewal(NamedTuple):
     to_text: str
 
     @property
-    def transaction_key(self) -> bytes:
-        return cookie_key("REGISTER", self.cseq, self.call_id, self.branch, self.via_host, self.via[3] or "")
-
-    @property
     def repeat_key(self) -> bytes:
         return repeat_key(self.data, self.source)
 
     @property
     def request_key(self) -> bytes:
         return request_key(self.from_text, self.call_id, f"{self.cseq} REGISTER")
-
-    def response(self, head: str, tail: str) -> bytes:
-        """The answer (RFC 3261 §8.2.6.2, RFC 3581 §4). head: status and phrase; tail: the headers after the echo, each
-        with its line end."""
-        sent, _, _, params = self.via.groups("")
-        host, port = plain_host(self.source[0]), self.source[1]
-        asks_rport = f"{params};".find(";rport;")
-        if asks_rport >= 0:
-            params = f"{params[:asks_rport]};rport={port}{params[asks_rport + 6 :]}"
-        if asks_rport >= 0 or self.via_host != host:
-            params += f";received={host}"
-        tag = answer_tag(self.transaction_key)
-        return (
-            f"SIP/2.0 {head}\r\nVia: {sent}{params}\r\nFrom: {self.from_text}\r\nTo: {self.to_text};tag={tag}\r\n"
-            f"Call-ID: {self.call_id}\r\nCSeq: {self.cseq} REGISTER\r\n{tail}Content-Length: 0\r\n\r\n"
-        ).encode()
-
-    @property
-    def way_back(self) -> Address | Origin:
-        """Over UDP to the host it came from, at the port the Via says (RFC 3261 §18.2.2, RFC 3581 §4)."""
-        if (
-            isinstance(self.origin, Origin) and self.origin.flow is not None
-        ) or ";rport;" in f"{self.via[4]};":
-            return self.origin
-        port = int(self.via[3] or (5061 if self.via[1].startswith("SIP/2.0/TLS") else 5060))
-        return self.origin._replace(port=port) if isinstance(self.origin, Origin) else (self.source[0], port)
 
 
 class RenewalReader:
@@ -155,18 +132,20 @@ def _renewal(
     if branch is None:
         return None
     varying = sorted((branch, from_.span(2), cseq.span(1), authorization.span(1)))
-    asked = _ASKED.search(text) or _EXPIRES.search(text)
+    asked, supported = _ASKED.search(text) or _EXPIRES.search(text), _SUPPORTED.search(text)
     return Renewal(
         data,
         origin,
         origin[:2],
         domain,
         _key(policy, origin, credentials.username, text, varying),
-        to[2],
-        f"sip:{to[2]}@{to[3]}",
+        to[3],
+        f"sip:{to[3]}@{to[4]}",
+        authorization[1],
         credentials,
         issued_at_s,
         int(asked[1]) if asked else None,
+        _tags(supported[1]) if supported else frozenset(),
         int(cseq[1]),
         call_id[1],
         text[slice(*branch)],
@@ -177,9 +156,9 @@ def _renewal(
     )
 
 
-def plain_host(host: str) -> str:
-    """As normal_host has it; raises UriError for what is no IPv6 address."""
-    return normal_host(host.partition("%")[0]) if ":" in host else host
+@lru_cache(maxsize=256)  # a kind of phone says the same
+def _tags(text: str) -> frozenset[str]:
+    return frozenset(tag.strip(" \t").lower() for tag in text.split(","))
 
 
 def _span_of_branch(via: re.Match[str]) -> tuple[int, int] | None:

@@ -9,7 +9,7 @@ from typing import Final
 READ: Final = """
 SELECT to_json(statement_timestamp()) #>> '{}', json_agg(json_build_array(
     r.n, b.renewal_key = r.key, d.version, c.id, c.ha1, p.id, p.min_expires_s, p.max_expires_s, u.nc,
-    b.binding_id, b.binding_key, b.contact, b.q, b.instance_id, b.reg_id, b.pub_gruu IS NOT NULL, b.cseq,
+    b.binding_id, b.binding_key, b.contact, b.q, b.instance_id, b.reg_id, b.pub_gruu, b.temp_gruu, b.cseq,
     extract(epoch FROM b.registered_at)::float8, extract(epoch FROM statement_timestamp() - b.refreshed_at)::float8,
     extract(epoch FROM b.expires_at - statement_timestamp())::float8, b.renewal_gap_s, b.renewal_dev_s,
     extract(epoch FROM b.late_at - statement_timestamp())::float8))::text
@@ -42,15 +42,17 @@ RENEW: Final = """
 WITH r AS MATERIALIZED (
     SELECT x.*, pg_advisory_xact_lock(x.lock_key) FROM json_to_recordset(%(rows)s) AS x(
         n integer, lock_key bigint, aor text, binding_id uuid, key bytea, was_cseq bigint, cseq bigint,
-        granted_s integer, gap_s double precision, dev_s double precision, late_s double precision, nonce text,
-        nc bigint, repeat_key bytea, request_key bytea, answer text, nonce_expires_at_s bigint)
+        granted_s integer, gap_s double precision, dev_s double precision, late_s double precision,
+        temp_gruu text, nonce text, nc bigint, repeat_key bytea, request_key bytea, answer text,
+        nonce_expires_at_s bigint)
 ), renewed AS (
     UPDATE registrar_binding AS b SET
         cseq = r.cseq, refreshed_at = %(now)s::timestamptz,
         expires_at = %(now)s::timestamptz + r.granted_s * interval '1 second',
         due_at = least(b.due_at, %(now)s::timestamptz + r.granted_s * interval '1 second'),
         refresh_count = b.refresh_count + 1, renewal_gap_s = r.gap_s, renewal_dev_s = r.dev_s,
-        late_at = %(now)s::timestamptz + r.late_s * interval '1 second'
+        late_at = %(now)s::timestamptz + r.late_s * interval '1 second',
+        temp_gruu = coalesce(r.temp_gruu, b.temp_gruu)
     FROM r
     WHERE b.aor = r.aor AND b.binding_id = r.binding_id AND b.cseq = r.was_cseq AND b.renewal_key = r.key
     RETURNING r.n

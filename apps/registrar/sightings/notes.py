@@ -151,7 +151,27 @@ class Sightings:
         if authorization and self._has_heard(authorization, request, domain, source, now):
             self.claimed(request, domain, source)
         elif _asks_to_be_bound(request):
-            self._await_answer(request, domain, source, now)
+            transaction = (request.call_id, request.cseq, request.vias[0].branch)
+            agent = (request.value("user-agent") or "")[:LONGEST_USER_AGENT]
+            self.awaits_answer(_challenge_key(request, domain, source), transaction, source[1], agent, now)
+
+    def awaits_answer(
+        self,
+        key: ChallengeKey,
+        transaction: tuple[str, int, str | None],
+        port: int,
+        user_agent: str,
+        now: dt.datetime,
+    ) -> None:
+        """A REGISTER that asks to be bound got its 401. transaction: its Call-ID, CSeq and branch."""
+        known = self.challenges.get(key)
+        if known is not None and not (known.is_noted and known.transaction != transaction):
+            known.came_again(now, transaction)
+            return
+        self.challenges.pop(key, None)
+        if len(self.challenges) >= MOST_CHALLENGES:
+            del self.challenges[next(iter(self.challenges))]
+        self.challenges[key] = Challenge(port, user_agent, now, now, transaction, now)
 
     def claimed(self, request: Request, domain: DomainPolicy, source: Address) -> None:
         """Credentials for this user came from there: the challenge is answered, rightly or wrongly."""
@@ -198,21 +218,6 @@ class Sightings:
             return True
         credentials = parse_authorization(authorization, domain.realm)
         return isinstance(credentials, DigestCredentials) and credentials.algorithm in domain.algorithms
-
-    def _await_answer(
-        self, request: Request, domain: DomainPolicy, source: Address, now: dt.datetime
-    ) -> None:
-        key = _challenge_key(request, domain, source)
-        transaction = (request.call_id, request.cseq, request.vias[0].branch)
-        known = self.challenges.get(key)
-        if known is not None and not (known.is_noted and known.transaction != transaction):
-            known.came_again(now, transaction)
-            return
-        self.challenges.pop(key, None)
-        if len(self.challenges) >= MOST_CHALLENGES:
-            del self.challenges[next(iter(self.challenges))]
-        agent = (request.value("user-agent") or "")[:LONGEST_USER_AGENT]
-        self.challenges[key] = Challenge(source[1], agent, now, now, transaction, now)
 
     def _stranger(
         self,

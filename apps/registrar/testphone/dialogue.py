@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from apps.sip.contact import ContactError, Star, parse_contacts
-from apps.sip.digest import Challenge, DigestCredentials, authorization, ha1, parse_challenge
+from apps.sip.digest import Challenge, answer_challenge, parse_challenge
 from apps.sip.params import bounded_int, is_digits
 from apps.sip.reply import parse_reply
 from apps.sip.uri import format_host
@@ -66,19 +66,15 @@ class Caller:
 
     def _authorization(self, challenge: Challenge, uri: str) -> str:
         self.nonce_count += 1
-        credentials = DigestCredentials(
+        return answer_challenge(
+            challenge,
             username=self.username,
-            realm=challenge.realm,
-            nonce=challenge.nonce,
+            password=self.password,
+            method="REGISTER",
             uri=uri,
-            response="",
-            algorithm=challenge.algorithm,
             cnonce=self.cnonce,
-            nc=self.nonce_count,
-            qop="auth" if challenge.has_qop else None,
+            nonce_count=self.nonce_count,
         )
-        secret = ha1(challenge.algorithm, self.username, challenge.realm, self.password)
-        return authorization(credentials, secret, "REGISTER")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`manage.py up`: the whole product in one command: database, web and SIP, until Ctrl-C or SIGTERM.
+"""`manage.py up`: the whole product in one command: database, web, SIP and webhooks, until Ctrl-C or SIGTERM.
 
 Must not change what an earlier start made: data is kept, and a password is printed only when it is made.
 """
@@ -40,14 +40,14 @@ IMPATIENT_AFTER_S: Final = 60.0
 
 
 class Command(BaseCommand):
-    help = "Run the whole product: embedded database (unless DATABASE_URL is set), web pages, SIP workers."
+    help = "Run the whole product: embedded database (unless DATABASE_URL is set), web pages, SIP workers, webhooks."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--prepare-only",
             action="store_true",
-            help="make tables, first domain and first admin, then end: web and SIP are started elsewhere",
+            help="make tables, first domain and first admin, then end: the rest is started elsewhere",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -99,6 +99,7 @@ class Command(BaseCommand):
     def _serve(self, config: Config, supervisor: Supervisor, text: str) -> None:
         supervisor.start(_web(config))
         supervisor.start(_sip(config))
+        supervisor.start(_webhooks(config))
         if self._wait_until_healthy(config, supervisor):
             self.stdout.write(text)
             self.stdout.flush()
@@ -241,6 +242,11 @@ def _web(config: Config) -> Child:
 def _sip(config: Config) -> Child:
     argv = [sys.executable, str(PROJECT_DIR / "manage.py"), "sipserver"]
     return Child("sip", argv, env=_environment(), cwd=PROJECT_DIR, log=log_dir(config) / "sip.log")
+
+
+def _webhooks(config: Config) -> Child:
+    argv = [sys.executable, str(PROJECT_DIR / "manage.py"), "webhooks"]
+    return Child("webhooks", argv, env=_environment(), cwd=PROJECT_DIR, log=log_dir(config) / "webhooks.log")
 
 
 def _environment() -> dict[str, str]:

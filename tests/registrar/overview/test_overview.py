@@ -35,10 +35,10 @@ DISABLED = bucket_of(PeerState.DISABLED, needs_attention=False)
 MINUTE = dt.timedelta(minutes=1)
 
 
-def run(*, passing: int = 0) -> int:
+def run(*, passing: int = 0, most: int = 500) -> int:
     """As a worker's round."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT registrar_overview_catch_up(500, %s, '1 microsecond')", [passing])
+        cursor.execute("SELECT registrar_overview_catch_up(%s, %s, '1 microsecond')", [most, passing])
         return int(cursor.fetchone()[0])
 
 
@@ -160,6 +160,32 @@ def test_an_event_that_is_committed_late_is_seen(peer: Peer) -> None:
     tell(peer, at=timezone.now() - MINUTE / 2)
     run()
     assert buckets() == {"1001": ONLINE}
+
+
+def test_what_was_looked_at_is_not_looked_at_again(peer: Peer) -> None:
+    bind(peer)
+    tell(peer)
+    assert (run(), run(), run()) == (1, 0, 0)
+
+
+def test_an_event_that_is_committed_after_later_ones_is_seen(peer: Peer) -> None:
+    bind(peer)
+    tell(peer, at=timezone.now())
+    run()
+    tell(peer, 2, at=timezone.now() - MINUTE / 20)
+    assert (run(), run()) == (1, 0)
+
+
+def test_what_is_more_than_one_look_takes_is_looked_at_in_the_next(peer: Peer) -> None:
+    bind(peer)
+    for number in (1, 2, 3):
+        tell(peer, number, at=timezone.now() - MINUTE / 30 / number)
+    looks = []
+    for _ in range(4):
+        Overview.objects.all().delete()
+        run(most=1)
+        looks.append(Overview.objects.exists())
+    assert looks == [True, True, True, False]
 
 
 def test_a_refusal_that_counts_up_an_old_row_is_seen(peer: Peer) -> None:

@@ -74,9 +74,10 @@ class BlindReader(RenewalReader):
 class OrdinaryProcessor(BatchProcessor):
     """Finds no renewal, ever."""
 
-    def _know(self, directory: Directory) -> None:
-        super()._know(directory)
+    def _know(self, directory: Directory) -> Directory:
+        known = super()._know(directory)
         self._reader = BlindReader({}, "", b"")
+        return known
 
 
 @asynccontextmanager

@@ -1,5 +1,5 @@
 """How common phones write a REGISTER, header by header, with credentials; what each of their renewals changes is left
-open. is_quick: their renewals take the short way."""
+open."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -21,7 +21,6 @@ class Shape:
     uri: str = "sip:example.com"
     algorithm: Algorithm = Algorithm.MD5
     is_dense: bool = False
-    is_quick: bool = True
 
 
 def udp(port: int = 5062) -> Origin:
@@ -102,7 +101,6 @@ SHAPES: Final = {
         "Expires: 3600\nUser-Agent: Linphone-Desktop/5.1.2 (belle-sip/5.3.2)\nAuthorization: {credentials}\n",
         udp(5060),
         is_dense=True,
-        is_quick=False,  # its temporary GRUU is a new one each time
     ),
     "JsSIP over WebSocket": Shape(
         "Via: SIP/2.0/WS 7a4k2n.invalid;branch=z9hG4bK{serial}41\nMax-Forwards: 69\n"
@@ -112,7 +110,6 @@ SHAPES: Final = {
         ";expires=600\nExpires: 600\nAllow: INVITE,ACK,CANCEL,BYE,UPDATE,MESSAGE,OPTIONS,REFER,INFO,NOTIFY\n"
         "Supported: path,gruu,outbound\nUser-Agent: JsSIP 3.10.0\n",
         Origin(HOME, 40200, "WS", "w1/9"),
-        is_quick=False,  # as above
     ),
     "over IPv6": Shape(
         "Via: SIP/2.0/UDP [2001:DB8:0::7]:5060;branch=z9hG4bK{serial}v6;rport\nMax-Forwards: 70\n"

@@ -108,6 +108,17 @@ async def test_a_steady_phone_takes_the_short_way_and_its_rhythm_is_learned_and_
     assert taken(pair) >= 15
 
 
+async def test_a_device_with_gruus_or_a_flow_takes_the_short_way_and_is_told_the_same(
+    pair: tuple[Side, Side],
+) -> None:
+    gruu, outbound = [(30, "gruu")] * 3, [(30, "outbound")] * 3
+    others = [(5, "second device with GRUU"), (30, "refresh"), (30, "refresh"), (5, "second device leaves")]
+
+    await play(pair, [*REFRESHED, *gruu, *outbound, *others, *gruu, (30, "device"), *outbound, *REFRESHED])
+
+    assert taken(pair) >= 8
+
+
 async def test_whatever_the_domain_chooses_both_ways_say_and_keep_the_same(
     pair: tuple[Side, Side], actor: Actor
 ) -> None:

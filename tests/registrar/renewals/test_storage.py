@@ -112,7 +112,7 @@ async def test_both_statements_go_by_keys_whatever_the_planner_knows(
         return await original(statement, params)
 
     monkeypatch.setattr(quick.watched, "fetch_by_keys", seen)
-    assert len(await lane.renew(quick.store, [renewal], CHANCE.nonce_key)) == 1
+    assert len(await lane.renew(quick.store, [renewal], CHANCE.nonce_key, b"")) == 1
     (read, asked), (write, params) = written
 
     assert (read, write) == (sql.READ, sql.RENEW)

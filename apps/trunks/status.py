@@ -67,7 +67,7 @@ def status_of(trunk: Peer) -> TrunkStatus:
     now = database_now()
     names = _names(trunk, now)
     entries = [*map(_entry, trunk.trusted_addresses.all()), *_entries_of_hosts(trunk, names)]
-    trusted, named = _trusted_by_enabled()
+    trusted, named = _trusted_by_enabled(neighbourhood(entry.network) for entry in entries)
     facts = TrunkFacts(
         enabled=trunk.enabled,
         entries=entries,
@@ -81,8 +81,8 @@ def status_of(trunk: Peer) -> TrunkStatus:
 
 def conflicts_of_network(address: TrustedAddress) -> list[Conflict]:
     """What else is where the trunk would be trusted from."""
-    trusted, named = _trusted_by_enabled()
     entries = [_entry(address)]
+    trusted, named = _trusted_by_enabled(entry.network for entry in entries)
     return conflicts(entries, _around(address.peer_id, entries, trusted, named))
 
 
@@ -176,12 +176,11 @@ def _around(
     )
 
 
-def _trusted_by_enabled() -> tuple[list[Entry], dict[UUID, str]]:
-    """What enabled trunks trust, and their names."""
+def _trusted_by_enabled(networks: Iterable[Network]) -> tuple[list[Entry], dict[UUID, str]]:
+    """What enabled trunks trust that overlaps one of the networks, and their names."""
     entries, names = [], {}
-    for peer_id, network, port, transport, name in _rows(
-        sql.TRUSTED_BY_ENABLED, {"good_for": NAMES_GOOD_FOR}
-    ):
+    wanted = {"good_for": NAMES_GOOD_FOR, "networks": sorted({str(network) for network in networks})}
+    for peer_id, network, port, transport, name in _rows(sql.TRUSTED_BY_ENABLED, wanted):
         named = "" if transport == "any" else transport.upper()
         entries.append(Entry(parse_network(network), peer_id, port, named))
         names[peer_id] = name

@@ -1,0 +1,157 @@
+"""A carrier's registration string, in the forms people have it, as fields. Pure.
+
+Each fault is one sentence that says what would be right. A string holds the clear password: it is never kept or logged.
+"""
+
+import re
+from dataclasses import dataclass, field
+from ipaddress import AddressValueError, IPv6Address
+from typing import Final
+from urllib.parse import unquote
+
+from apps.sip.uri import format_host
+
+LONGEST: Final = 512
+EXAMPLE: Final = "register => 4940123:secret@sip.carrier.example"
+NOT_THERE_YET: Final = "Registering over {} is not possible yet: ask the carrier for its UDP address."
+
+_PREFIX: Final = re.compile(r"register\s*=>?\s*", re.IGNORECASE)
+_SCHEME: Final = re.compile(r"<?(sips?):", re.IGNORECASE)
+_TRANSPORT: Final = re.compile(r"([a-z]{2,4})://", re.IGNORECASE)
+_PEER: Final = re.compile(r"[A-Za-z0-9_.-]+\?")
+_NAME: Final = re.compile(
+    r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)*\.?"
+)
+
+
+class StringFault(ValueError):  # noqa: N818 - what it is
+    """Says in one sentence what is wrong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A carrier's server as it was given; port None: 5060."""
+
+    host: str
+    port: int | None = None
+
+    def __str__(self) -> str:
+        host = format_host(self.host)
+        return host if self.port is None else f"{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class StringFields:
+    """What the string says; what it does not say is empty."""
+
+    registrar: str
+    username: str
+    password: str = field(default="", repr=False)
+    auth_username: str = ""
+    outbound_proxy: str = ""
+    contact_user: str = ""
+    expires_s: int | None = None
+
+
+def parse_server(text: str) -> Server:
+    """ "host", "host:port", "[IPv6]" or "[IPv6]:port". Raises StringFault."""
+    host, port = _host_and_port(text.strip())
+    if host[:1] == "[":
+        try:
+            if "%" in host:
+                raise StringFault(f"{host[:64]} has a zone, which means nothing on another machine.")
+            return Server(str(IPv6Address(host[1:-1])), port)
+        except AddressValueError:
+            raise StringFault(f"{host} is no IPv6 address.") from None
+    if _NAME.fullmatch(host.lower()) is None:
+        shown = text.strip()[:64] or "Nothing"
+        raise StringFault(f"{shown} is no server: give a name or an address, like sip.carrier.example:5060.")
+    return Server(host.lower().removesuffix("."), port)
+
+
+def parse_string(text: str) -> StringFields:
+    """Asterisk's `register =>` line, a SIP URI with a password, or `user:password@host`. Raises StringFault."""
+    line = " ".join(text.split())
+    if len(line) > LONGEST or not line.isprintable():
+        raise StringFault(f"A registration string is one line of at most {LONGEST} characters.")
+    line = line[match.end() :] if (match := _PREFIX.match(line)) else line
+    if "@" not in line:
+        raise StringFault(f"There is no @ in it. It is user:password@server, as in {EXAMPLE}.")
+    if match := _SCHEME.match(line):
+        _refuse_transport("TLS" if match[1].lower() == "sips" else "UDP")
+        return _uri(line.removeprefix("<").partition(">")[0].partition(":")[2])
+    return _register_line(line)
+
+
+def _register_line(line: str) -> StringFields:
+    """[peer?][transport://]user[@domain][:secret[:authuser]]@host[:port][/extension][~expiry]"""
+    if match := _PEER.match(line):
+        line = line[match.end() :]
+    if match := _TRANSPORT.match(line):
+        _refuse_transport(match[1])
+        line = line[match.end() :]
+    who, _, where = line.rpartition("@")
+    where, _, expiry = where.partition("~")
+    server, _, contact_user = where.partition("/")
+    pieces = who.split(":")
+    if len(pieces) > 3:
+        raise StringFault(
+            "There are too many colons before the @. Give user name and password in their fields."
+        )
+    user, password, auth_username = [*pieces, "", ""][:3]
+    username, _, domain = user.partition("@")
+    return StringFields(
+        registrar=str(parse_server(domain or server)),
+        username=_named(username),
+        password=password,
+        auth_username=auth_username,
+        outbound_proxy=str(parse_server(server)) if domain else "",
+        contact_user=contact_user,
+        expires_s=_seconds(expiry),
+    )
+
+
+def _uri(text: str) -> StringFields:
+    """What stands after "sip:"; the parameter `server`, as in our own QR codes, is the outbound proxy."""
+    who, _, where = text.rpartition("@")
+    server, *params = where.partition("?")[0].split(";")
+    given = {name.lower(): value for name, _, value in (param.partition("=") for param in params)}
+    _refuse_transport(given.get("transport", "UDP"))
+    user, _, password = who.partition(":")
+    proxy = given.get("server", "")
+    return StringFields(
+        registrar=str(parse_server(server)),
+        username=_named(unquote(user)),
+        password=unquote(password),
+        outbound_proxy=str(parse_server(proxy)) if proxy else "",
+    )
+
+
+def _host_and_port(text: str) -> tuple[str, int | None]:
+    host, colon, digits = text.rpartition(":") if not text.endswith("]") else (text, "", "")
+    if not colon:
+        return text, None
+    if not (digits.isascii() and digits.isdigit() and len(digits) < 6 and 0 < int(digits) < 65_536):
+        raise StringFault(
+            f"{digits[:16] or 'Nothing'} is no port: give 1 to 65535, or leave it out for 5060."
+        )
+    return host, int(digits)
+
+
+def _named(username: str) -> str:
+    if not username:
+        raise StringFault(f"There is no user name before the @, as in {EXAMPLE}.")
+    return username
+
+
+def _seconds(text: str) -> int | None:
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 8):
+        raise StringFault(f"{text[:16]} is no number of seconds.")
+    return int(text)
+
+
+def _refuse_transport(name: str) -> None:
+    if name.upper() != "UDP":
+        raise StringFault(NOT_THERE_YET.format(name.upper()[:8]))

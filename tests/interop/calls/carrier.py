@@ -71,7 +71,7 @@ def run_carrier(maker: Maker, server: Server, witness: Witness, transport: str) 
     """Never raises for what a client does: it is in the row."""
     row = CallRow(f"SIPp as a carrier calls {maker.name}", transport)
     if reason := Sipp().missing() or maker.missing():
-        row.steps = {"the number is nobody's: 404": f"-: {reason}"}
+        row.steps = {"it rings": f"-: {reason}"}
         return row
     witness.offer("MD5")
     try:
@@ -83,8 +83,8 @@ def run_carrier(maker: Maker, server: Server, witness: Witness, transport: str) 
             finally:
                 peer_delete(peer=trunk, actor=witness.actor)
                 row.attempt("the trunk is removed: 403", lambda: forbidden(carrier, TRUSTED))
-    except Exception as error:  # a client that cannot be started or stopped
-        row.steps.setdefault("the number is nobody's: 404", f"no: {type(error).__name__}: {error}")
+    except Exception as error:
+        row.broke(error, "it registers and ends")
     return row
 
 

@@ -7,13 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from django.db import transaction
+
 from apps.extensions.models import Peer
 from apps.extensions.services import peer_delete, trunk_create
 from apps.registrar.models import Stranger
 from apps.trunks.findings import RefusalState
-from apps.trunks.selectors import status_of
 from apps.trunks.services import trunk_numbers_put, trusted_address_add
 from apps.trunks.sightings import CallRefusal
+from apps.trunks.status import status_of
 from tests.interop.calls.cases import CallRow, ended, registered
 from tests.interop.calls.contract import SEEN_WITHIN_S, Maker, Sign, Telephone
 from tests.interop.clients.sipp import MODES, SCENARIOS, Sipp
@@ -58,8 +60,9 @@ class Carrier:
             return process.wait(STEPS_WITHIN_S) == 0
 
 
+@transaction.atomic
 def carrier_trunk(witness: Witness, telephone: Telephone) -> Peer:
-    """A trunk of the telephone's domain, trusted from one address, with one number for the telephone."""
+    """A trunk of the telephone's domain, trusted from one address, with one number for the telephone: all at once."""
     number = telephone.login.username
     trunk = trunk_create(domain=witness.domain, name=f"carrier-{number}", actor=witness.actor)
     trusted_address_add(trunk=trunk, network=TRUSTED, actor=witness.actor)

@@ -99,7 +99,7 @@ def _connected(port: int) -> Iterator[socket.socket]:
 def _messages(control: socket.socket) -> Iterator[str]:
     """JSON in netstrings, until the connection ends."""
     unread = b""
-    with suppress(ConnectionResetError):
+    with suppress(OSError):
         while data := control.recv(65536):
             unread += data
             while match := re.match(rb"(\d+):", unread):

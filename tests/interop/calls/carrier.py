@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from apps.trunks.selectors import status_of
+from django.db import transaction
 
 from apps.extensions.models import Peer
 from apps.extensions.services import peer_delete, trunk_create
@@ -15,6 +15,7 @@ from apps.registrar.models import Stranger
 from apps.trunks.findings import RefusalState
 from apps.trunks.services import trunk_numbers_put, trusted_address_add
 from apps.trunks.sightings import CallRefusal
+from apps.trunks.status import status_of
 from tests.interop.calls.cases import CallRow, ended, registered
 from tests.interop.calls.contract import SEEN_WITHIN_S, Maker, Sign, Telephone
 from tests.interop.clients.sipp import MODES, SCENARIOS, Sipp
@@ -59,8 +60,9 @@ class Carrier:
             return process.wait(STEPS_WITHIN_S) == 0
 
 
+@transaction.atomic
 def carrier_trunk(witness: Witness, telephone: Telephone) -> Peer:
-    """A trunk of the telephone's domain, trusted from one address, with one number for the telephone."""
+    """A trunk of the telephone's domain, trusted from one address, with one number for the telephone: all at once."""
     number = telephone.login.username
     trunk = trunk_create(domain=witness.domain, name=f"carrier-{number}", actor=witness.actor)
     trusted_address_add(trunk=trunk, network=TRUSTED, actor=witness.actor)
@@ -72,7 +74,7 @@ def run_carrier(maker: Maker, server: Server, witness: Witness, transport: str) 
     """Never raises for what a client does: it is in the row."""
     row = CallRow(f"SIPp as a carrier calls {maker.name}", transport)
     if reason := Sipp().missing() or maker.missing():
-        row.steps = {"the number is nobody's: 404": f"-: {reason}"}
+        row.steps = {"it rings": f"-: {reason}"}
         return row
     witness.offer("MD5")
     try:
@@ -84,8 +86,8 @@ def run_carrier(maker: Maker, server: Server, witness: Witness, transport: str) 
             finally:
                 peer_delete(peer=trunk, actor=witness.actor)
                 row.attempt("the trunk is removed: 403", lambda: forbidden(carrier, TRUSTED))
-    except Exception as error:  # a client that cannot be started or stopped
-        row.steps.setdefault("the number is nobody's: 404", f"no: {type(error).__name__}: {error}")
+    except Exception as error:
+        row.broke(error, "it registers and ends")
     return row
 
 

@@ -40,6 +40,11 @@ class CallRow:
         self.steps[name] = DONE if problem is None else f"no: {problem}"
         return problem is None
 
+    def broke(self, error: Exception, *expected: str) -> None:
+        """A client could not be started or stopped: the first step that was not tried says so, else the last."""
+        name = next((name for name in expected if name not in self.steps), expected[-1])
+        self.steps[name] = f"no: {type(error).__name__}: {error}"
+
 
 @contextmanager
 def registered(
@@ -87,8 +92,8 @@ def run_pair(
             registered(called, server, witness, transport, rings_s=GIVES_UP_AFTER_S) as bob,
         ):
             _run_steps(row, steps, ann, bob)
-    except Exception as error:  # a client that cannot be started or stopped
-        row.steps.setdefault(steps[0], f"no: {type(error).__name__}: {error}")
+    except Exception as error:
+        row.broke(error, *steps)
     return row
 
 

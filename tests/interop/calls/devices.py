@@ -29,8 +29,8 @@ def run_devices(
                 stack.enter_context(registered(maker, server, witness, transport, login)) for maker in makers
             ]
             _run_steps(row, ann, makers, devices)
-    except Exception as error:  # a client that cannot be started or stopped
-        row.steps.setdefault("all ring", f"no: {type(error).__name__}: {error}")
+    except Exception as error:
+        row.broke(error, "all register and end")
     return row
 
 

@@ -127,8 +127,8 @@ def run_nat(caller: Maker, called: Maker, server: Server, transport: str) -> Cal
                 registered(MakerBehindNat(called, namespace), outside, witness, transport) as bob,
             ):
                 _run_steps(row, witness, ann, bob)
-    except Exception as error:  # no namespaces after all, or a client that cannot be started
-        row.steps.setdefault(STEPS[0], f"no: {type(error).__name__}: {error}")
+    except Exception as error:
+        row.broke(error, *STEPS)
     return row
 
 

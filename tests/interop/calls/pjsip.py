@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 PATIENT_S = 60
 SEEN_WITHIN_S = 8.0
 DECLINED, GAVE_UP = 486, 480
+REPLIES = {"answer": 200, "decline": DECLINED, "hangup": 603}
 
 
 class PjsipMaker:
@@ -122,32 +123,47 @@ def main(username: str, password: str, host: str, port: str, transport: str, rin
                 calls.remove(self)
                 _tell("ENDED", f"{info.lastStatusCode} {info.lastReason}")
 
+        def reply(self, status: int) -> None:
+            parameters = pj.CallOpParam()
+            parameters.statusCode = status
+            (self.hangup if status >= 300 else self.answer)(parameters)
+
+        def tire(self) -> None:
+            if self.gives_up_at and time.monotonic() > self.gives_up_at:
+                self.gives_up_at = None
+                self.reply(GAVE_UP)
+
     class Account(pj.Account):  # type: ignore[misc, unused-ignore]
         def onIncomingCall(self, prm: Any) -> None:
             call = Call(self, prm.callId)
             calls.append(call)
             call.gives_up_at = time.monotonic() + int(rings_s)
-            reply(call, 180)
+            call.reply(180)
             _tell("RUNG")
-
-    def reply(call: Any, status: int) -> None:
-        parameters = pj.CallOpParam()
-        parameters.statusCode = status
-        if status >= 300:
-            call.hangup(parameters)
-        else:
-            call.answer(parameters)
 
     def obey(word: str, number: str) -> None:
         if word == "register":
             account.setRegistration(True)
         elif word == "dial":
-            call = Call(account)
-            calls.append(call)
-            call.makeCall(f"sip:{number}@{host}:{port};transport={transport}", pj.CallOpParam(True))
+            calls.append(Call(account))
+            calls[-1].makeCall(f"sip:{number}@{host}:{port};transport={transport}", pj.CallOpParam(True))
         elif calls:
-            reply(calls[-1], {"answer": 200, "decline": DECLINED, "hangup": 603}[word])
+            calls[-1].reply(REPLIES[word])
 
+    endpoint = _endpoint(pj, transport)
+    account = Account()
+    account.create(_account_config(pj, username, password, f"{host}:{port}", transport))
+    for command in _commands():
+        endpoint.libHandleEvents(10)
+        for call in list(calls):
+            call.tire()
+        if command:
+            word, _, number = command.partition(" ")
+            obey(word, number)
+
+
+def _endpoint(pj: Any, transport: str) -> Any:
+    """Started, on a port of its own, without a sound card and without threads."""
     endpoint = pj.Endpoint()
     endpoint.libCreate()
     config = pj.EpConfig()
@@ -155,34 +171,35 @@ def main(username: str, password: str, host: str, port: str, transport: str, rin
     config.uaConfig.threadCnt = 0
     config.uaConfig.mainThreadOnly = True
     endpoint.libInit(config)
-    local = pj.TransportConfig()
     kinds = {"udp": pj.PJSIP_TRANSPORT_UDP, "tcp": pj.PJSIP_TRANSPORT_TCP}
-    endpoint.transportCreate(kinds[transport], local)
+    endpoint.transportCreate(kinds[transport], pj.TransportConfig())
     endpoint.audDevManager().setNullDev()
     endpoint.libStart()
-    settings = pj.AccountConfig()
-    settings.idUri = f"sip:{username}@{host}"
-    settings.regConfig.registrarUri = f"sip:{host}:{port};transport={transport}"
-    settings.regConfig.timeoutSec = 300
-    settings.regConfig.registerOnAdd = False
-    settings.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", username, 0, password))
-    account = Account()
-    account.create(settings)
+    return endpoint
+
+
+def _account_config(pj: Any, username: str, password: str, server: str, transport: str) -> Any:
+    config = pj.AccountConfig()
+    config.idUri = f"sip:{username}@{server.rpartition(':')[0]}"
+    config.regConfig.registrarUri = f"sip:{server};transport={transport}"
+    config.regConfig.timeoutSec = 300
+    config.regConfig.registerOnAdd = False
+    config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", "*", username, 0, password))
+    return config
+
+
+def _commands() -> Iterator[str]:
+    """Each line of standard input, and "" whenever there is none."""
     unread = b""
     while True:
-        endpoint.libHandleEvents(10)
-        for call in calls:
-            if call.gives_up_at and time.monotonic() > call.gives_up_at:
-                call.gives_up_at = None
-                reply(call, GAVE_UP)
-        if select.select([0], [], [], 0)[0]:
-            data = os.read(0, 4096)
-            if not data:
-                return
-            *lines, unread = (unread + data).split(b"\n")
-            for line in lines:
-                word, _, number = line.decode().partition(" ")
-                obey(word, number)
+        if not select.select([0], [], [], 0)[0]:
+            yield ""
+            continue
+        data = os.read(0, 4096)
+        if not data:
+            return
+        *lines, unread = (unread + data).split(b"\n")
+        yield from (line.decode() for line in lines)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import datetime as dt
 import statistics
 from collections.abc import Sequence
+from itertools import groupby
 
 from tests.interop.calls.cases import PAIR_STEPS, CallRow
 from tests.interop.table import cell
@@ -24,7 +25,14 @@ database. First one telephone calls another, again and again:
 telephones are in it, the caller's challenge (407) and the look-up.
 """
 FURTHER = """\
-Further cases, each a row of steps:
+Then, each step with a call of its own:
+
+- **three devices of an extension**: all ring; the first to answer has the call, and the others stop (CANCEL) while it
+  goes on; one that is busy leaves the others ringing, and one of them answers; 603 ends it for all;
+- **behind NAT**: the telephone is in a network namespace of its own, whose router gives it another port towards each
+  address and lets nothing in; the database holds the router's address;
+- **as a carrier**: a trunk trusted from 127.0.0.2 brings calls, and a number of its table leads to the telephone. The
+  console says so: the refused call is among the unknown attempts, and among the trunk's refused neighbours.
 """
 
 
@@ -39,11 +47,11 @@ def section(pairs: Sequence[CallRow], others: Sequence[CallRow], today: dt.date)
         lines.append(
             f"| {row.case} | {row.transport} | {' | '.join(cells)} | {_rings_after(row)} | {today.isoformat()} |"
         )
-    lines += ["", FURTHER, "| case | transport | step | result | date |", "|" + " --- |" * 5]
+    lines += ["", FURTHER, "| case | transport | steps | result | date |", "|" + " --- |" * 5]
     for row in others:
-        for step, result in row.steps.items():
+        for result, steps in groupby(row.steps, key=row.steps.__getitem__):
             lines.append(
-                f"| {row.case} | {row.transport} | {step} | {cell(result, notes)} | {today.isoformat()} |"
+                f"| {row.case} | {row.transport} | {'; '.join(steps)} | {cell(result, notes)} | {today.isoformat()} |"
             )
     failed = sum(row.failed for row in (*pairs, *others))
     lines += ["", f"{len(pairs) + len(others)} cases, {failed} with a failure.", ""]

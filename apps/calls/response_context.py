@@ -90,7 +90,7 @@ class ResponseContext(Timed):
             self._server.refuse(500, now)
 
     def unasked(self) -> None:
-        """Nobody waits for a verdict any more."""
+        """Nobody waits for a verdict any more, nor for a group to ring."""
         if self.question is not None:
             self._layer.asking.pop(self.question.number, None)
             self.question = None
@@ -125,6 +125,8 @@ class ResponseContext(Timed):
         if client.group == self._group:
             self._ringing -= 1
         if self._server.is_answered:
+            if not self._clients:
+                self.unasked()  # or its timer would outlive it
             return
         if client.gave_up and status == 487:
             status, response = 408, None

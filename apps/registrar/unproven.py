@@ -29,7 +29,7 @@ _PLAIN: Final = frozenset(
     )
 )
 _TOKEN: Final = r"[A-Za-z0-9\-.!%*_+`'~]++"  # noqa: S105 - a grammar rule
-_HOST: Final = r"[a-z0-9][a-z0-9\-]*+(?:\.[a-z0-9][a-z0-9\-]*+)*+"
+_HOST: Final = r"[a-z0-9][a-z0-9\-]*+(?:\.[a-z0-9][a-z0-9\-]*+)*"
 _PORT: Final = (
     r"(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])(?![0-9])"
 )
@@ -38,7 +38,7 @@ _TRANSPORT: Final = r"(?:;transport=[A-Za-z]++)?"
 _NAME: Final = r'(?:"[^"\\]*+" ?|[A-Za-z0-9][A-Za-z0-9 .\-]*+)?'
 _URI: Final = rf"sips?:{_USER}@{_HOST}(?::{_PORT})?{_TRANSPORT}"
 
-_CLEAN: Final = re.compile(r"[ -~]++\r\n(?:[A-Za-z\-]++: [ -~\t]*+\r\n)++\r\n")
+_CLEAN: Final = re.compile(r"[ -~]++\r\n(?:[A-Za-z\-]++: [ -~\t]*+\r\n)+\r\n")
 _START: Final = re.compile(rf"REGISTER sips?:({_HOST})(?::{_PORT})?{_TRANSPORT} SIP/2\.0")
 _VIA: Final = re.compile(
     rf"(SIP/2\.0/(?:UDP|TCP|TLS|WSS?) (\[[0-9A-Fa-f:.]++\]|{_HOST})(?::({_PORT}))?)"
@@ -50,8 +50,8 @@ _TO: Final = re.compile(rf"{_NAME}<sips?:({_USER})@{_HOST}(?::{_PORT})?{_TRANSPO
 _CALL_ID: Final = re.compile(r"[!-~]++")
 _CSEQ: Final = re.compile(r"(0|[1-9][0-9]{0,8}) REGISTER")
 _CONTACT: Final = re.compile(
-    rf"{_NAME}<(sips?:(?:{_USER}@)?{_HOST}(?::{_PORT})?)((?:;[a-z\-]++(?:=[A-Za-z0-9\-._+~*!]++)?)*+)>"
-    rf'((?:;{_TOKEN}(?:=(?:"[^"\\]*+"|[A-Za-z0-9\-._+~*!:]++))?)*+)'
+    rf"{_NAME}<(sips?:(?:{_USER}@)?{_HOST}(?::{_PORT})?)((?:;[a-z\-]++(?:=[A-Za-z0-9\-._+~*!]++)?)*)>"
+    rf'((?:;{_TOKEN}(?:=(?:"[^"\\]*+"|[A-Za-z0-9\-._+~*!:]++))?)*)'
 )
 
 

@@ -28,7 +28,7 @@ from apps.sip.response import build_response
 from apps.sip.transactions import answer_tag, call_key
 from apps.sipserver.events import Address, Origin
 
-MOST_CALLS: Final = 20_000
+MOST_CALLS: Final = 100_000
 RETRY_AFTER_S: Final = 5
 FLOW_FAILED: Final = 430  # RFC 5626 §5.3.1
 # Whoever is in a call may end it, however many others want to begin one.

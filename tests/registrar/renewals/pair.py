@@ -51,7 +51,17 @@ SELECT jsonb_build_object(
 """
 # What says whose row it is; and the key, which only one of the two keeps.
 IDENTITIES = frozenset(
-    {"binding_id", "peer_id", "extension_id", "event_id", "tx", "renewal_key", "nonce", "repeat_key", "request_key"}
+    {
+        "binding_id",
+        "peer_id",
+        "extension_id",
+        "event_id",
+        "tx",
+        "renewal_key",
+        "nonce",
+        "repeat_key",
+        "request_key",
+    }
 )
 
 

@@ -13,6 +13,8 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.browser]
 
 PUSH_WITHIN_MS = 2_000
 RECORDS_WITHIN_MS = 1_000
+# All at one moment.
+FIELDS = "fields => fields.map(field => [field.dataset.field, field.innerText])"
 
 
 @pytest.fixture(autouse=True)
@@ -26,9 +28,9 @@ def create_extension(page: Page, number: str, name: str) -> dict[str, str]:
     page.fill("input[name=number]", number)
     page.fill("input[name=display_name]", name)
     page.click("button:has-text('Create extension')")
-    card = page.locator("[data-field]:visible")
-    card.first.wait_for()
-    return {field.get_attribute("data-field") or "": field.inner_text() for field in card.all()}
+    page.locator("[data-field]:visible").first.wait_for()
+    page.wait_for_load_state("load")  # by then the page's script shows one transport's card alone
+    return dict(page.locator("[data-field]:visible").evaluate_all(FIELDS))
 
 
 def state_of(page: Page, number: str, state: str, within_ms: int = PUSH_WITHIN_MS) -> None:

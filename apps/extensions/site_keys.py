@@ -8,6 +8,7 @@ import hashlib
 import secrets
 from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -72,3 +73,19 @@ class SiteKeys:
             return cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], place)
         except InvalidTag:
             raise Moved from None
+
+
+class SecretKeys(SiteKeys):
+    """For what has to be opened again, so that it is never kept in the clear: without a key of the site under one made
+    from SECRET_KEY, which opens later, too. purpose: what is sealed; nothing opens as something else."""
+
+    def __init__(self, purpose: bytes, site_keys: Sequence[bytes], secret_key: str) -> None:
+        self._label = purpose + b"\0"
+        super().__init__([*site_keys, hashlib.sha256(self._label + secret_key.encode()).digest()])
+
+    def seal(self, secret: str, owner_id: UUID) -> str:
+        return self.seal_bytes(secret.encode(), self._label + owner_id.bytes)
+
+    def open(self, kept: str, owner_id: UUID) -> str:
+        """Raises UnknownKey or Moved."""
+        return self.open_bytes(kept, self._label + owner_id.bytes).decode()

@@ -1,22 +1,24 @@
-"""Brings every HA1 under the newest key of the site, and says which keys are missing.
+"""Brings what is sealed under the newest key of the site, every HA1 first, and says which keys are missing.
 
 Must not change what a password is: a phone notices nothing.
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Model, Q, QuerySet
 from django.db.models.functions import Now, Substr
 
 from apps.extensions.audit import Actor, record
 from apps.extensions.ha1s import COLUMNS, CannotOpen, Ha1Keys, place_of
 from apps.extensions.models import Credential, Domain
-from apps.extensions.site_keys import KEY_ID_DIGITS, SCHEME
+from apps.extensions.site_keys import KEY_ID_DIGITS, SCHEME, SecretKeys, Unreadable
 
 BATCH: Final = 500
+
+Row = TypeVar("Row", bound=Model)
 
 
 @dataclass(slots=True)
@@ -45,6 +47,24 @@ def missing_keys(ha1_keys: Ha1Keys) -> dict[str, int]:
     sealed = in_use.filter(ha1_md5__startswith=SCHEME).order_by()
     rows = sealed.values_list(Substr("ha1_md5", len(SCHEME) + 1, KEY_ID_DIGITS)).annotate(Count("pk"))
     return {key_id: count for key_id, count in rows if key_id not in ha1_keys}
+
+
+def secrets_seal(rows: QuerySet[Row], column: str, keys: SecretKeys) -> tuple[list[Row], int]:
+    """Seals under the newest key what is under an older one: the rows changed, and how many cannot be opened. In the
+    transaction of its caller, who records it. What a row holds was sealed for its primary key."""
+    sealed, unreadable = [], 0
+    for row in rows.select_for_update().order_by("pk"):
+        kept = getattr(row, column)
+        if keys.is_newest(kept):
+            continue
+        try:
+            setattr(row, column, keys.seal(keys.open(kept, row.pk), row.pk))
+        except Unreadable:
+            unreadable += 1
+        else:
+            sealed.append(row)
+    rows.bulk_update(sealed, [column], batch_size=BATCH)
+    return sealed, unreadable
 
 
 @transaction.atomic

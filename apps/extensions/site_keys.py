@@ -21,11 +21,15 @@ _PAYLOAD_AT: Final = len(SCHEME) + KEY_ID_DIGITS + 1
 _NONCE_BYTES: Final = 12
 
 
-class UnknownKey(Exception):  # noqa: N818 - says what happened
+class Unreadable(Exception):  # noqa: N818 - says what it is
+    """What is sealed cannot be opened."""
+
+
+class UnknownKey(Unreadable):
     """Sealed under a key that is not here; its only argument is the key's id."""
 
 
-class Moved(Exception):  # noqa: N818 - says what happened
+class Moved(Unreadable):
     """Not where it was sealed, or changed since."""
 
 
@@ -87,5 +91,5 @@ class SecretKeys(SiteKeys):
         return self.seal_bytes(secret.encode(), self._label + owner_id.bytes)
 
     def open(self, kept: str, owner_id: UUID) -> str:
-        """Raises UnknownKey or Moved."""
+        """Raises Unreadable: UnknownKey or Moved."""
         return self.open_bytes(kept, self._label + owner_id.bytes).decode()

@@ -6,10 +6,10 @@ Must not log.
 from collections.abc import Sequence
 from uuid import UUID
 
-from apps.extensions.site_keys import Moved, SecretKeys, UnknownKey
+from apps.extensions.site_keys import Moved, SecretKeys, UnknownKey, Unreadable
 
 
-class CannotOpenPassword(Exception):  # noqa: N818 - says what happened
+class CannotOpenPassword(Unreadable):
     """Our fault, in one line: the key is missing, or the value is another trunk's."""
 
 

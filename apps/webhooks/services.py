@@ -11,13 +11,14 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from apps.extensions.audit import Actor, record
+from apps.extensions.sealing import Sealed, secrets_seal
 from apps.webhooks.deliveries import attempt_record, ping_message
 from apps.webhooks.destinations import UnusableUrl, destination_of
 from apps.webhooks.feed import cursor_before, feed_update, last_id
 from apps.webhooks.kinds import TYPES
 from apps.webhooks.models import Webhook
 from apps.webhooks.posting import Answer, post
-from apps.webhooks.sealing import CannotOpen, seal
+from apps.webhooks.sealing import CannotOpen, seal, secret_keys
 from apps.webhooks.signing import SECRET_BYTES, secret_of
 
 MOST_WEBHOOKS: Final = 50
@@ -80,6 +81,16 @@ def webhook_secret_renew(*, webhook: Webhook, actor: Actor) -> str:
     webhook.save(update_fields=["sealed_secret"])
     record(actor, "webhook_secret_renew", webhook)
     return secret
+
+
+@transaction.atomic
+def webhook_secrets_seal(*, actor: Actor) -> Sealed:
+    """Brings the secrets under the newest key; they sign as before."""
+    keys = secret_keys()
+    sealed, unreadable = secrets_seal(Webhook.objects.all(), "sealed_secret", keys)
+    for webhook in sealed:
+        record(actor, "webhook_secret_seal", webhook, {"key": keys.newest})
+    return Sealed(len(sealed), unreadable)
 
 
 @transaction.atomic

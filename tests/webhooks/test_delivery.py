@@ -8,6 +8,8 @@ import socket
 from collections.abc import Callable
 
 import pytest
+from django.conf import LazySettings
+from django.core.management import call_command
 from django.utils import timezone
 
 from apps.extensions.audit import Actor
@@ -210,6 +212,20 @@ def test_the_new_secret_signs(hook: Webhook, receiver: Receiver, happen: Happen,
     ((headers, body),) = receiver.requests
     expected = signature(secret, headers["webhook-id"], int(headers["webhook-timestamp"]), body)
     assert headers["webhook-signature"] == expected
+
+
+def test_a_secret_goes_with_the_sites_keys(hook: Webhook, actor: Actor, settings: LazySettings) -> None:
+    """Under the newest after seal_credentials, so that the older key may be taken away."""
+    secret = unseal(hook.sealed_secret, hook.pk)
+    settings.CREDENTIAL_KEYS = (b"n" * 32, b"o" * 32)
+
+    call_command("seal_credentials")
+    call_command("seal_credentials")
+
+    settings.CREDENTIAL_KEYS, settings.SECRET_KEY = (b"n" * 32,), "another one, long enough for everybody"
+    hook.refresh_from_db()
+    assert unseal(hook.sealed_secret, hook.pk) == secret
+    assert AuditEntry.objects.filter(action="webhook_secret_seal", target_id=hook.pk).count() == 1
 
 
 def test_a_ping_shows_what_came_back_and_moves_nothing(

@@ -12,10 +12,10 @@ from apps.extensions.audit import Actor, record
 from apps.extensions.checks import check_line
 from apps.extensions.models import Peer, PeerKind
 from apps.extensions.notices import notify_directory_changed
-from apps.extensions.sealing import BATCH
+from apps.extensions.sealing import Sealed, secrets_seal
 from apps.registrar.selectors import database_now
 from apps.trunks.models import EXPIRES_BOUNDS, LONGEST_EXPIRES_S, SHORTEST_EXPIRES_S, TrunkRegistration
-from apps.trunks.sealing import CannotOpenPassword, TrunkKeys
+from apps.trunks.sealing import TrunkKeys
 from apps.trunks.uplink.strings import StringFault, parse_server, parse_string
 
 LONGEST_NAME: Final = 64
@@ -92,23 +92,12 @@ def registration_remove(*, trunk: Peer, actor: Actor) -> bool:
 
 
 @transaction.atomic
-def passwords_seal(*, keys: TrunkKeys, actor: Actor) -> tuple[int, int]:
-    """Seals carriers' passwords under the newest key: how many were, and how many cannot be opened."""
-    sealed, unreadable = [], 0
-    for registration in TrunkRegistration.objects.select_for_update().order_by("pk"):
-        if keys.is_newest(registration.sealed_password):
-            continue
-        try:
-            clear = keys.open(registration.sealed_password, registration.pk)
-        except CannotOpenPassword:
-            unreadable += 1
-            continue
-        registration.sealed_password = keys.seal(clear, registration.pk)
-        sealed.append(registration)
-    TrunkRegistration.objects.bulk_update(sealed, ["sealed_password"], batch_size=BATCH)
+def passwords_seal(*, keys: TrunkKeys, actor: Actor) -> Sealed:
+    """Brings carriers' passwords under the newest key."""
+    sealed, unreadable = secrets_seal(TrunkRegistration.objects.all(), "sealed_password", keys)
     for registration in sealed:
         record(actor, "registration_seal", registration.trunk, {"key": keys.newest})
-    return len(sealed), unreadable
+    return Sealed(len(sealed), unreadable)
 
 
 def _locked(trunk: Peer) -> Peer:

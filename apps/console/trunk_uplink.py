@@ -6,12 +6,12 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.console.access import actor_of, admin_required
 from apps.console.forms import ServiceForm, posted
-from apps.extensions.models import Peer, PeerKind
+from apps.console.trunk_page import trunk_named
 from apps.trunks.models import LONGEST_EXPIRES_S, SHORTEST_EXPIRES_S, TrunkRegistration
 from apps.trunks.uplink.services import (
     LONGEST_NAME,
@@ -90,7 +90,7 @@ class TrunkRegistrationForm(ServiceForm):
 @require_http_methods(["GET", "HEAD", "POST"])
 @admin_required
 def edit(request: HttpRequest, trunk_id: UUID) -> HttpResponse:
-    trunk = _trunk(trunk_id)
+    trunk = trunk_named(trunk_id)
     known = TrunkRegistration.objects.filter(trunk=trunk).first()
     initial: dict[str, Any] = {name: getattr(known, name) for name in _FIELDS} if known else {}
     form = TrunkRegistrationForm(posted(request), initial=initial)
@@ -108,7 +108,7 @@ def edit(request: HttpRequest, trunk_id: UUID) -> HttpResponse:
 @admin_required
 def switch(request: HttpRequest, trunk_id: UUID) -> HttpResponse:
     """On with `on` in the form, otherwise off."""
-    trunk, is_on = _trunk(trunk_id), "on" in request.POST
+    trunk, is_on = trunk_named(trunk_id), "on" in request.POST
     if TrunkRegistration.objects.filter(trunk=trunk).exists():
         registration_set(trunk=trunk, actor=actor_of(request), enabled=is_on)
         messages.success(request, f"We register with the carrier {'again' if is_on else 'no more'}.")
@@ -118,7 +118,7 @@ def switch(request: HttpRequest, trunk_id: UUID) -> HttpResponse:
 @require_POST
 @admin_required
 def retry(request: HttpRequest, trunk_id: UUID) -> HttpResponse:
-    trunk = _trunk(trunk_id)
+    trunk = trunk_named(trunk_id)
     if registration_retry(trunk=trunk, actor=actor_of(request)):
         messages.success(request, "The carrier is asked again now.")
     return redirect("console:trunk", trunk.pk)
@@ -127,11 +127,7 @@ def retry(request: HttpRequest, trunk_id: UUID) -> HttpResponse:
 @require_POST
 @admin_required
 def remove(request: HttpRequest, trunk_id: UUID) -> HttpResponse:
-    trunk = _trunk(trunk_id)
+    trunk = trunk_named(trunk_id)
     if registration_remove(trunk=trunk, actor=actor_of(request)):
         messages.success(request, "The registration is removed, and its password forgotten.")
     return redirect("console:trunk", trunk.pk)
-
-
-def _trunk(trunk_id: UUID) -> Peer:
-    return get_object_or_404(Peer, pk=trunk_id, kind=PeerKind.TRUNK)

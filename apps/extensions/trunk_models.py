@@ -17,7 +17,6 @@ PORTS = (1, 65_535)
 # A number as a carrier writes it, without what only people need.
 NUMBER_PATTERN = r"^\+?[0-9*#]{1,32}$"
 ADDED_PATTERN = r"^(\+?[0-9*#]{0,32})$"
-ANY_NUMBER = "any"
 
 
 class TrunkCallMode(models.TextChoices):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from functools import partial
-from statistics import median
 from typing import Any, Final
 
 from bench import kamailio, loader, tables
@@ -56,7 +55,7 @@ def added(measured: Sequence[Measurement]) -> list[str]:
 
 
 def _ms(group: Sequence[Measurement], name: str) -> float:
-    return median(float(one.load[name]) for one in tables.undisturbed(group))
+    return tables.median_of(group, lambda one: float(one.load[name]))
 
 
 def _turn(stand: Stand, server: Server, options: Options) -> Iterator[Measurement]:

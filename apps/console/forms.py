@@ -59,6 +59,14 @@ class ServiceForm(forms.Form):
             field = self.field_of(name)
             self.add_error(field if field in self.fields else None, ValidationError(errors))
 
+    def add_error(self, field: str | None, error: Any) -> None:
+        """The browser goes to the first field that is wrong: it may be far down the page."""
+        super().add_error(field, error)
+        widgets = [one.widget for one in self.fields.values()]
+        if not any("autofocus" in widget.attrs for widget in widgets):
+            wrong = self.fields[field].widget if field else widgets[0]
+            wrong.attrs["autofocus"] = True
+
     def field_of(self, name: str) -> str:
         """The form's field for a service's field."""
         return name
@@ -325,7 +333,7 @@ class DomainForm(ServiceForm):
         widget=forms.Textarea(attrs={"rows": 2, "spellcheck": "false"}),
     )
     call_mode = forms.ChoiceField(
-        label="Calls between phones",
+        label="A call between phones",
         choices=DomainCallMode.choices,
         help_text="Relayed calls also reach phones behind NAT, and ring all phones of an extension. A caller who is "
         "sent to the phones calls them directly. A trunk has a setting of its own.",

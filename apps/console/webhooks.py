@@ -94,10 +94,13 @@ def secret(request: HttpRequest, webhook_id: UUID) -> HttpResponse:
     return _page(request, webhook, secret=webhook_secret_renew(webhook=webhook, actor=actor_of(request)))
 
 
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 @admin_required
 def delete(request: HttpRequest, webhook_id: UUID) -> HttpResponse:
     webhook = get_object_or_404(Webhook, pk=webhook_id)
+    if request.method != "POST":
+        context = {"section": "settings", "webhook": webhook}
+        return render(request, "console/webhooks/delete.html", context)
     webhook_delete(webhook=webhook, actor=actor_of(request))
     messages.success(request, f"{webhook.name} is deleted.")
     return redirect("console:webhooks")

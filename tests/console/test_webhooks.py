@@ -1,5 +1,6 @@
 """Settings, Webhooks: what an admin sees and does there."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -53,6 +54,16 @@ def test_what_cannot_be_is_said_beside_its_field(as_admin: Client) -> None:
     assert not Webhook.objects.exists()
 
 
+def test_the_browser_goes_to_the_first_wrong_field(hook: Webhook, as_admin: Client, post: Post) -> None:
+    page = as_admin.post(
+        reverse("console:webhooks"), {**FORM, "name": "", "url": "ftp://x/"}
+    ).content.decode()
+    assert re.findall(r'name="(\w+)"[^>]* autofocus', page) == ["name"]
+
+    page = post("webhook_replay", hook)
+    assert re.findall(r'name="(\w+)"[^>]* autofocus', page) == ["cursor"]
+
+
 def test_a_ping_shows_what_came_back_and_as_text(hook: Webhook, receiver: Receiver, post: Post) -> None:
     receiver.answers = [(500, {}, b"<script>alert(1)</script>")]
 
@@ -81,6 +92,13 @@ def test_a_new_secret_is_another_one(hook: Webhook, post: Post) -> None:
     assert "whsec_" in post("webhook_secret", hook)
     hook.refresh_from_db()
     assert hook.sealed_secret != before
+
+
+def test_deleting_asks_first(hook: Webhook, as_admin: Client) -> None:
+    page = as_admin.get(reverse("console:webhook_delete", args=[hook.pk])).content.decode()
+
+    assert "Delete webhook pbx?" in page
+    assert Webhook.objects.exists()
 
 
 def test_deleting_and_saving(hook: Webhook, post: Post) -> None:

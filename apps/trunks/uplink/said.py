@@ -12,9 +12,9 @@ from apps.sip.params import bounded_int, is_digits
 from apps.sip.reply import SipReply
 from apps.sip.uri import SipUri, format_host, normal_host
 from apps.sipserver.events import Address
+from apps.trunks.servers import DEFAULT_PORT, Server
 from apps.trunks.uplink.pauses import MOST_EXPIRES_S, MOST_RETRY_AFTER_S
-from apps.trunks.uplink.strings import Server
-from apps.trunks.uplink.values import DEFAULT_PORT, Account
+from apps.trunks.uplink.values import Account
 
 USER_AGENT: Final = "Registrar Admin"
 LONGEST_PHRASE: Final = 64

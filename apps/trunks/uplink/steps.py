@@ -13,6 +13,7 @@ from apps.sip.branches import UPLINK_MAGIC
 from apps.sip.digest import Challenge, next_nonce
 from apps.sip.reply import SipReply
 from apps.sipserver.events import Address, Datagram
+from apps.trunks.servers import Server
 from apps.trunks.uplink.pauses import failing_pause_s, refresh_after_s, refused_pause_s
 from apps.trunks.uplink.said import (
     build_register,
@@ -25,7 +26,6 @@ from apps.trunks.uplink.said import (
     request_uri,
     retry_after_s,
 )
-from apps.trunks.uplink.strings import Server
 from apps.trunks.uplink.values import Account, Chance, Standing, UplinkReason, UplinkState, server_name
 
 MOST_SERVERS: Final = 8

@@ -5,11 +5,10 @@ Each fault is one sentence that says what would be right. A string holds the cle
 
 import re
 from dataclasses import dataclass, field
-from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 from urllib.parse import unquote
 
-from apps.sip.uri import format_host
+from apps.trunks.servers import Server, split_server
 
 LONGEST: Final = 512
 EXAMPLE: Final = "register => 4940123:secret@sip.carrier.example"
@@ -19,25 +18,10 @@ _PREFIX: Final = re.compile(r"register\s*=>?\s*", re.IGNORECASE)
 _SCHEME: Final = re.compile(r"<?(sips?):", re.IGNORECASE)
 _TRANSPORT: Final = re.compile(r"([a-z]{2,4})://", re.IGNORECASE)
 _PEER: Final = re.compile(r"[A-Za-z0-9_.-]+\?")
-_NAME: Final = re.compile(
-    r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)*\.?"
-)
 
 
 class StringFault(ValueError):  # noqa: N818 - what it is
     """Says in one sentence what is wrong."""
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A carrier's server as it was given; port None: 5060."""
-
-    host: str
-    port: int | None = None
-
-    def __str__(self) -> str:
-        host = format_host(self.host)
-        return host if self.port is None else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +38,11 @@ class StringFields:
 
 
 def parse_server(text: str) -> Server:
-    """ "host", "host:port", "[IPv6]" or "[IPv6]:port". Raises StringFault."""
-    host, port = _host_and_port(text.strip())
-    if host[:1] == "[":
-        try:
-            if "%" in host:
-                raise StringFault(f"{host[:64]} has a zone, which means nothing on another machine.")
-            return Server(str(IPv6Address(host[1:-1])), port)
-        except AddressValueError:
-            raise StringFault(f"{host} is no IPv6 address.") from None
-    if _NAME.fullmatch(host.lower()) is None:
-        shown = text.strip()[:64] or "Nothing"
-        raise StringFault(f"{shown} is no server: give a name or an address, like sip.carrier.example:5060.")
-    return Server(host.lower().removesuffix("."), port)
+    """As split_server. Raises StringFault."""
+    server = split_server(text.strip())
+    if server is None:
+        raise StringFault(_why_no_server(text.strip()))
+    return server
 
 
 def parse_string(text: str) -> StringFields:
@@ -127,15 +103,16 @@ def _uri(text: str) -> StringFields:
     )
 
 
-def _host_and_port(text: str) -> tuple[str, int | None]:
-    host, colon, digits = text.rpartition(":") if not text.endswith("]") else (text, "", "")
-    if not colon:
-        return text, None
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 6 and 0 < int(digits) < 65_536):
-        raise StringFault(
-            f"{digits[:16] or 'Nothing'} is no port: give 1 to 65535, or leave it out for 5060."
-        )
-    return host, int(digits)
+def _why_no_server(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if colon and split_server(host) is not None:
+        return f"{port[:16] or 'Nothing'} is no port: give 1 to 65535, or leave it out for 5060."
+    shown = text[:64] or "Nothing"
+    if text[:1] != "[":
+        return f"{shown} is no server: give a name or an address, like sip.carrier.example:5060."
+    if "%" in text:
+        return f"{shown} has a zone, which means nothing on another machine."
+    return f"{shown} is no IPv6 address."
 
 
 def _named(username: str) -> str:

@@ -6,14 +6,11 @@ Times are seconds of whatever clock the caller counts by.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
 from uuid import UUID
 
 from apps.sip.uri import aor_of, format_host
 from apps.sipserver.events import Address
-from apps.trunks.uplink.strings import Server
-
-DEFAULT_PORT: Final = 5060
+from apps.trunks.servers import Server
 
 
 class UplinkState(StrEnum):

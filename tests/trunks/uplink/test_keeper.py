@@ -16,9 +16,9 @@ from apps.sip.message import Request, parse_request
 from apps.sip.response import build_response
 from apps.sipserver.events import Address, Datagram
 from apps.trunks.models import TrunkProbe, TrunkRegistration, TrunkRegistrationState, UplinkLease
+from apps.trunks.servers import Server
 from apps.trunks.uplink import services
 from apps.trunks.uplink.keeper import UplinkKeeper
-from apps.trunks.uplink.strings import Server
 from tests.registrar.conftest import url_of_test_database
 from tests.trunks.uplink.carrier import FIRST, OWN, PASSWORD, SECOND, challenge, proves
 

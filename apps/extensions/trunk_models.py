@@ -11,13 +11,18 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from apps.extensions.models import Extension, Peer, TrustedTransport
-
 PORTS = (1, 65_535)
 # A number as a carrier writes it, without what only people need.
 NUMBER_PATTERN = r"^\+?[0-9*#]{1,32}$"
 ADDED_PATTERN = r"^(\+?[0-9*#]{0,32})$"
 ANY_NUMBER = "any"
+
+
+class TrustedTransport(models.TextChoices):
+    ANY = "any", "Any"
+    UDP = "udp", "UDP"
+    TCP = "tcp", "TCP"
+    TLS = "tls", "TLS"
 
 
 class TrunkCallMode(models.TextChoices):
@@ -31,7 +36,7 @@ class TrunkSettings(models.Model):
     """Where calls to a trunk go, and what becomes of numbers on the way in and out. Every trunk has one."""
 
     peer = models.OneToOneField(
-        Peer, primary_key=True, on_delete=models.CASCADE, related_name="trunk_settings"
+        "extensions.Peer", primary_key=True, on_delete=models.CASCADE, related_name="trunk_settings"
     )
     server = models.CharField(
         max_length=262, blank=True, default="", help_text="host or host:port, over UDP."
@@ -69,7 +74,7 @@ class TrustedHost(models.Model):
     """A host name a trunk is trusted by: by the addresses it resolves to (ResolvedName)."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    peer = models.ForeignKey(Peer, on_delete=models.CASCADE, related_name="trusted_hosts")
+    peer = models.ForeignKey("extensions.Peer", on_delete=models.CASCADE, related_name="trusted_hosts")
     name = models.CharField(max_length=253, db_collation="C")
     port = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: any port.")
     transport = models.CharField(max_length=4, choices=TrustedTransport.choices, default=TrustedTransport.ANY)
@@ -102,9 +107,11 @@ class TrunkNumber(models.Model):
     """A number that a trunk brings calls for, and the extension it means (DID)."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    peer = models.ForeignKey(Peer, on_delete=models.CASCADE, related_name="trunk_numbers")
+    peer = models.ForeignKey("extensions.Peer", on_delete=models.CASCADE, related_name="trunk_numbers")
     number = models.CharField(max_length=33, db_collation="C")
-    extension = models.ForeignKey(Extension, on_delete=models.CASCADE, related_name="trunk_numbers")
+    extension = models.ForeignKey(
+        "extensions.Extension", on_delete=models.CASCADE, related_name="trunk_numbers"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -153,7 +160,11 @@ class TrunkSighting(models.Model):
     """The last packet a trunk sent us."""
 
     peer = models.OneToOneField(
-        Peer, primary_key=True, on_delete=models.CASCADE, db_constraint=False, related_name="sighting"
+        "extensions.Peer",
+        primary_key=True,
+        on_delete=models.CASCADE,
+        db_constraint=False,
+        related_name="sighting",
     )
     at = models.DateTimeField()
     received_addr = models.GenericIPAddressField()

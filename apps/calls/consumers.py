@@ -80,8 +80,14 @@ class CallConsumer(AsyncConsumer):
         self.names = OwnNames(
             scope["server"], settings.SIP_PUBLIC_HOST or "", settings.SIPS_PORT, settings.SIP_TLS_NAMES
         )
-        self.proxy = Proxy(calls_key(settings.SECRET_KEY), self.names, lambda: secrets.token_hex(8))
-        self.carriers = TrunkDirectory(self.store.pool)
+        keys = trunk_keys()
+        self.carriers = TrunkDirectory(self.store.pool, keys=keys)
+        self.proxy = Proxy(
+            calls_key(settings.SECRET_KEY),
+            self.names,
+            lambda: secrets.token_hex(8),
+            account_of=self.carriers.account_of,
+        )
         self.sightings = TrunkSightings()
         self.resolver = Resolver(self.store.pool)
         host, port = scope["server"]
@@ -89,7 +95,7 @@ class CallConsumer(AsyncConsumer):
             self.store.pool,
             self.send,
             (settings.SIP_PUBLIC_HOST or ("" if host in WILDCARDS else host), port),
-            trunk_keys(),
+            keys,
             f"{scope['worker']} {secrets.token_hex(4)}",  # an instance that failed may hold the lease yet
             servers=self.carriers.servers,
         )

@@ -9,7 +9,7 @@ from typing import Final
 
 from apps.calls.authorizing import FORBIDDEN, Caller, Claimant
 from apps.calls.redirect import redirect
-from apps.calls.values import Forward, Hop, Refuse, Verdict
+from apps.calls.values import CarrierLeg, Forward, Hop, Refuse, Verdict
 from apps.registrar.gruu import aor_of_gruu, is_gruu
 from apps.routing.answer import (
     Found,
@@ -134,4 +134,5 @@ def _way_out(uri: SipUri, caller: Caller | Trunk, carriers: Carriers) -> Verdict
 def _trunk_hop(trunk: Trunk, number: str, server: Address, identity: str) -> Hop:
     host, port = server
     at_port = "" if port == _PORT else f":{port}"
-    return Hop(f"{aor_of(number, host)}{at_port}", server, identity=identity)
+    leg = CarrierLeg(trunk.account) if trunk.account is not None else None
+    return Hop(f"{aor_of(number, host)}{at_port}", server, identity=identity, leg=leg)

@@ -6,6 +6,7 @@ from typing import Protocol
 from uuid import UUID
 
 from apps.sipserver.events import Address
+from apps.trunks.uplink.values import Account
 
 
 class CallMode(StrEnum):
@@ -20,7 +21,7 @@ class Trunk:
     """An enabled trunk.
 
     call_mode: for the calls it brings. servers: where calls to it go, numeric, in the order they are tried; empty: it
-    takes none. They are spoken to over UDP.
+    takes none. They are spoken to over UDP. account: what their challenges are answered with.
     """
 
     peer_id: UUID
@@ -28,6 +29,7 @@ class Trunk:
     domain: str
     call_mode: CallMode
     servers: tuple[Address, ...] = ()
+    account: Account | None = None
 
 
 class Carriers(Protocol):

@@ -269,7 +269,7 @@ class Incoming:
     request: Message
     tag: str = field(default_factory=lambda: f"u{next(_serial)}")
 
-    def reply(self, status: int) -> bytes:
+    def reply(self, status: int, *further: str) -> bytes:
         to = self.request.value("to")
         echoed = [f"Via: {value}" for value in self.request.values("via")]
         echoed += [f"Record-Route: {value}" for value in self.request.values("record-route")]
@@ -281,6 +281,7 @@ class Incoming:
             f"Call-ID: {self.request.call_id}",
             f"CSeq: {self.request.value('cseq')}",
             f"Contact: {self.phone.contact}",
+            *further,
             "Content-Length: 0",
         ]
         data = ("\r\n".join(lines) + "\r\n\r\n").encode()

@@ -14,7 +14,11 @@ from asgiref.sync import sync_to_async
 from apps.calls.models import CallProcess
 from apps.extensions.audit import Actor
 from apps.extensions.models import Domain
-from apps.extensions.services import extension_create
+from apps.extensions.services import extension_create, trunk_create
+from apps.sip.digest import Algorithm, DigestCredentials, ha1, parse_authorization, verify
+from apps.sipserver.addresses import format_address
+from apps.trunks.services import trunk_settings_update
+from apps.trunks.uplink.services import registration_set
 from tests.calls.talking import Call, Dialog, Incoming, Softphone
 from tests.registrar.server import Address, sip_server
 
@@ -58,6 +62,24 @@ async def connect(address: Address, domain: Domain) -> AsyncIterator[Connect]:
         await phone.closed()
 
 
+@pytest.fixture
+async def carrier(address: Address, domain: Domain, actor: Actor) -> AsyncIterator[Softphone]:
+    """Where numbers with a 0 in front go, by a trunk with an account."""
+    carrier = await Softphone("carrier", "", address).open()
+    await sync_to_async(trunk_with_account)(carrier.phone.source, actor)
+    yield carrier
+    await carrier.closed()
+
+
+def trunk_with_account(server: Address, actor: Actor) -> None:
+    trunk = trunk_create(domain=Domain.objects.get(), name="north", actor=actor)
+    where = format_address(server)
+    trunk_settings_update(trunk=trunk, server=where, outbound_prefixes="0", actor=actor)
+    registration_set(
+        trunk=trunk, actor=actor, registrar=where, username="4940", password=PASSWORD, enabled=False
+    )
+
+
 def sip_workers(server: subprocess.Popen[bytes]) -> list[int]:
     found = subprocess.run(
         ["ps", "-o", "pid=,args=", "--ppid", str(server.pid)], capture_output=True, text=True, check=False
@@ -65,7 +87,9 @@ def sip_workers(server: subprocess.Popen[bytes]) -> list[int]:
     return [int(line.split()[0]) for line in found.stdout.splitlines() if "sipworker" in line]
 
 
-async def test_calls_through_the_server_end_as_they_should(address: Address, connect: Connect) -> None:
+async def test_calls_through_the_server_end_as_they_should(
+    address: Address, connect: Connect, carrier: Softphone
+) -> None:
     """One server for all of it: starting one takes longer than a call."""
     with sip_server(address, 2, calls=True) as server:
         ann, bob = await connect("1001"), await connect("1002")
@@ -77,6 +101,7 @@ async def test_calls_through_the_server_end_as_they_should(address: Address, con
         over_tcp = await connect("1004", "TCP")
         await answered_and_hung_up_by_either(over_tcp, bob)
         await answered_and_hung_up_by_either(bob, over_tcp)
+        await a_carrier_that_challenges_is_answered(ann, carrier)
         await workers_may_die_during_calls(server, ann, bob)
         await the_call_process_may_die_during_calls(ann, bob)
 
@@ -92,6 +117,34 @@ async def answered_and_hung_up_by_either(caller: Softphone, called: Softphone) -
             await asyncio.gather(caller.hang_up(ours, 3), called.hung_up(theirs))
         else:
             await asyncio.gather(called.hang_up(theirs, 1), caller.hung_up(ours))
+
+
+async def a_carrier_that_challenges_is_answered(caller: Softphone, carrier: Softphone) -> None:
+    """By us: the caller hears nothing of it, and both may hang up."""
+    for caller_hangs_up in (True, False):
+        call = await caller.call("0301234")
+        incoming = await let_in(carrier, call)
+        theirs, ours = await asyncio.gather(incoming.answer(), call.answered())
+        if caller_hangs_up:
+            await asyncio.gather(caller.hang_up(ours, 3), carrier.hung_up(theirs))
+        else:
+            await asyncio.gather(carrier.hang_up(theirs, 1), caller.hung_up(ours))
+
+
+async def let_in(carrier: Softphone, call: Call) -> Incoming:
+    """The INVITE that comes when the first one was challenged, which now rings."""
+    first = Incoming(carrier, await carrier.hear(lambda one: one.status is None and one.method == "INVITE"))
+    asking = 'Digest realm="carrier", nonce="n1", algorithm=SHA-256, qop="auth"'
+    refusal = first.reply(407, f"Proxy-Authenticate: {asking}")
+    await carrier.hear(lambda one: one.status is None and one.method == "ACK", refusal)
+    incoming = await carrier.ring()
+    again = incoming.request
+    credentials = parse_authorization(again.values("proxy-authorization"), "carrier")
+    assert isinstance(credentials, DigestCredentials), again.raw
+    assert verify(credentials, ha1(Algorithm.SHA256, "4940", "carrier", PASSWORD), "INVITE")
+    assert (first.request.value("cseq"), again.value("cseq")) == ("2 INVITE", "3 INVITE")
+    assert (await call.response(180)).value("cseq") == "2 INVITE"
+    return incoming
 
 
 async def busy(caller: Softphone, called: Softphone) -> None:

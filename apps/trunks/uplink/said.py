@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from apps.sip.contact import ContactError, Star, parse_contacts, parse_expires
-from apps.sip.digest import Challenge, answer_challenge, parse_challenge
+from apps.sip.digest import Challenge, answer_challenge, first_answerable
 from apps.sip.params import bounded_int, is_digits
 from apps.sip.reply import SipReply
 from apps.sip.uri import SipUri, format_host, normal_host
@@ -74,9 +74,8 @@ def credentials_for(
 
 
 def challenge_of(reply: SipReply) -> Challenge | None:
-    """The first we can answer, which is the one the carrier wants most (RFC 8760 §2.4)."""
-    challenges = map(parse_challenge, reply.values(_CHALLENGES[reply.status]))
-    return next((challenge for challenge in challenges if challenge is not None), None)
+    """The one of a 401 or a 407 that is answered; None if we can answer none."""
+    return first_answerable(reply.values(_CHALLENGES[reply.status]))
 
 
 def granted_s(reply: SipReply, account: Account, own: Address, asked_s: int) -> int:

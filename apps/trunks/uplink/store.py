@@ -3,7 +3,7 @@
 Times in rows are the database's, in the rest the keeper's clock, `ahead_s` behind it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -36,18 +36,23 @@ class Asked:
 
     def account(self, keys: TrunkKeys) -> Account:
         """Raises CannotOpenPassword."""
-        registrar, proxy, username, auth_username, contact_user, expires_s, sealed = self.fields
-        return Account(
-            trunk_id=self.trunk_id,
-            version=self.version,
-            registrar=parse_server(registrar),
-            username=username,
-            password=keys.open(sealed, self.trunk_id),
-            auth_username=auth_username,
-            outbound_proxy=parse_server(proxy) if proxy else None,
-            contact_user=contact_user,
-            expires_s=expires_s,
-        )
+        return account_of(self.trunk_id, self.version, self.fields, keys)
+
+
+def account_of(trunk_id: UUID, version: int, fields: Sequence[Any], keys: TrunkKeys) -> Account:
+    """fields: the columns sql.ACCOUNT. Raises CannotOpenPassword."""
+    registrar, proxy, username, auth_username, contact_user, expires_s, sealed = fields
+    return Account(
+        trunk_id=trunk_id,
+        version=version,
+        registrar=parse_server(registrar),
+        username=username,
+        password=keys.open(sealed, trunk_id),
+        auth_username=auth_username,
+        outbound_proxy=parse_server(proxy) if proxy else None,
+        contact_user=contact_user,
+        expires_s=expires_s,
+    )
 
 
 async def take_lease(connection: AnyConnection, holder: str) -> float | None:

@@ -19,6 +19,7 @@ from apps.extensions.trunk_models import TrunkCallMode as TrunkCallMode
 from apps.extensions.trunk_models import TrunkNumber as TrunkNumber
 from apps.extensions.trunk_models import TrunkSettings as TrunkSettings
 from apps.extensions.trunk_models import TrunkSighting as TrunkSighting
+from apps.extensions.trunk_models import TrunkTransport as TrunkTransport
 from apps.extensions.trunk_models import TrunkVersion as TrunkVersion
 from apps.extensions.trunk_models import TrustedHost as TrustedHost
 from apps.extensions.trunk_models import TrustedTransport as TrustedTransport

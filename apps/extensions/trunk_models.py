@@ -25,6 +25,15 @@ class TrustedTransport(models.TextChoices):
     TLS = "tls", "TLS"
 
 
+class TrunkTransport(models.TextChoices):
+    """How the carrier's servers are spoken to."""
+
+    UDP = "udp", "UDP"
+    TCP = "tcp", "TCP"
+    TLS = "tls", "TLS"
+    TLS_ANY = "tls_any", "TLS, whatever its certificate says"
+
+
 class TrunkCallMode(models.TextChoices):
     """How the calls it brings go on; as apps.trunks.values.CallMode."""
 
@@ -38,8 +47,13 @@ class TrunkSettings(models.Model):
     peer = models.OneToOneField(
         "extensions.Peer", primary_key=True, on_delete=models.CASCADE, related_name="trunk_settings"
     )
-    server = models.CharField(
-        max_length=262, blank=True, default="", help_text="host or host:port, over UDP."
+    server = models.CharField(max_length=262, blank=True, default="", help_text="host or host:port.")
+    transport = models.CharField(
+        max_length=8,
+        choices=TrunkTransport.choices,
+        default=TrunkTransport.UDP,
+        db_default=TrunkTransport.UDP,
+        help_text="Over TLS the certificate must be the server's.",
     )
     call_mode = models.CharField(max_length=8, choices=TrunkCallMode.choices, default=TrunkCallMode.PROXY)
     inbound_strip = models.PositiveSmallIntegerField(default=0)
@@ -53,6 +67,9 @@ class TrunkSettings(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
                 condition=Q(call_mode__in=TrunkCallMode.values), name="trunk_call_mode_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(transport__in=TrunkTransport.values), name="trunk_transport_known"
             ),
             models.CheckConstraint(
                 condition=Q(inbound_strip__lte=32) & Q(outbound_strip__lte=32),

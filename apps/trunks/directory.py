@@ -23,7 +23,7 @@ from apps.sipserver.events import Address, Origin
 from apps.trunks import sql
 from apps.trunks.numbers import Inbound, Mapped, Outbound, normal
 from apps.trunks.sealing import CannotOpenPassword, TrunkKeys
-from apps.trunks.servers import DEFAULT_PORT, is_address, split_server
+from apps.trunks.servers import default_port, is_address, split_server, way_of
 from apps.trunks.trust import Entry, TrustTable, source_address
 from apps.trunks.uplink.sql import ACCOUNTS
 from apps.trunks.uplink.store import account_of
@@ -95,14 +95,14 @@ class TrunkDirectory:
         """Whether what was read is young enough to be believed (C117)."""
         return self._read_at is not None and self._clock() - self._read_at <= TRUSTED_FOR_S
 
-    def servers(self) -> Mapping[UUID, Sequence[Address]]:
+    def servers(self) -> Mapping[UUID, Sequence[Address | Origin]]:
         """Where calls to each trunk go."""
         return {peer_id: carrier.trunk.servers for peer_id, carrier in self._known.carriers.items()}
 
     def account_of(self, trunk_id: UUID, way: Address | Origin) -> Account | None:
         """What its challenges are answered with; None where the way is not to a server of the trunk."""
         carrier = self._known.carriers.get(trunk_id)
-        if carrier is None or (way[0], way[1]) not in carrier.trunk.servers:
+        if carrier is None or way not in carrier.trunk.servers:
             return None
         return carrier.trunk.account
 
@@ -198,24 +198,24 @@ def _carrier(
     resolved: Mapping[str, list[str]],
     account: Account | None,
 ) -> Carrier:
-    peer_id, name, domain, _, call_mode, server, *numbering = row
+    peer_id, name, domain, _, call_mode, server, transport, *numbering = row
     in_strip, in_add, prefixes, out_strip, out_add, priority = numbering
     trunk = Trunk(
         peer_id=peer_id,
         name=name,
         domain=domain,
         call_mode=CallMode(call_mode),
-        servers=_servers(server, resolved),
+        servers=_servers(server, transport, resolved),
         account=account,
     )
     inbound = Inbound(Mapped(in_strip, in_add), numbers)
     return Carrier(trunk, inbound, Outbound(tuple(prefixes.split()), Mapped(out_strip, out_add)), priority)
 
 
-def _servers(server: str, resolved: Mapping[str, list[str]]) -> tuple[Address, ...]:
+def _servers(server: str, transport: str, resolved: Mapping[str, list[str]]) -> tuple[Address | Origin, ...]:
     split = split_server(server)
     if split is None:
         return ()
     host, port = split
     hosts = [host] if is_address(host) else resolved.get(host, [])
-    return tuple((each, port or DEFAULT_PORT) for each in hosts)
+    return tuple(way_of((each, port or default_port(transport)), transport, host) for each in hosts)

@@ -5,8 +5,11 @@ from ipaddress import ip_address
 from typing import Final, NamedTuple
 
 from apps.sip.uri import format_host
+from apps.sipserver.addresses import way_to
+from apps.sipserver.events import Address, Origin
 
 DEFAULT_PORT: Final = 5060
+DEFAULT_TLS_PORT: Final = 5061
 LONGEST_NAME: Final = 253
 _WRITTEN: Final = re.compile(
     r"(?:\[([0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)\]|([^\[\]:]+))(?::([0-9]{1,5}))?", re.ASCII
@@ -37,6 +40,20 @@ def split_server(text: str) -> Server | None:
     if known is None or (port and not 1 <= int(port) <= 65_535):
         return None
     return Server(known, int(port) if port else None)
+
+
+def default_port(transport: str) -> int:
+    """transport: as TrunkTransport."""
+    return DEFAULT_TLS_PORT if transport.startswith("tls") else DEFAULT_PORT
+
+
+def way_of(address: Address, transport: str, name: str) -> Address | Origin:
+    """To a server of that name at that address. transport: as TrunkTransport."""
+    if transport == "tcp":
+        return way_to(address, "TCP")
+    if transport.startswith("tls"):
+        return way_to(address, "TLS", name if transport == "tls" else "")
+    return address
 
 
 def normal_host(text: str) -> str | None:

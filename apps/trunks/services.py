@@ -33,6 +33,7 @@ from apps.trunks.status import conflicts_of_network
 SETTINGS: Final = frozenset(
     {
         "server",
+        "transport",
         "call_mode",
         "inbound_strip",
         "inbound_add",

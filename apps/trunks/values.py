@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from apps.sipserver.events import Address
+from apps.sipserver.events import Address, Origin
 from apps.trunks.uplink.values import Account
 
 
@@ -21,14 +21,15 @@ class Trunk:
     """An enabled trunk.
 
     call_mode: for the calls it brings. servers: where calls to it go, numeric, in the order they are tried; empty: it
-    takes none. They are spoken to over UDP. account: what their challenges are answered with.
+    takes none; an Origin for those that are spoken to over TCP or TLS. account: what their challenges are answered
+    with.
     """
 
     peer_id: UUID
     name: str
     domain: str
     call_mode: CallMode
-    servers: tuple[Address, ...] = ()
+    servers: tuple[Address | Origin, ...] = ()
     account: Account | None = None
 
 

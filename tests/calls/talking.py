@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -141,7 +142,7 @@ class Softphone:
 
     @property
     def contact(self) -> str:
-        over = ";transport=tcp" if self.transport == "TCP" else ""
+        over = "" if self.transport == "UDP" else f";transport={self.transport.lower()}"
         return f"<sip:{self.number}@{format_address(self.phone.source)}{over}>"
 
     async def register(self) -> None:
@@ -215,6 +216,36 @@ class Softphone:
             lambda one: one.status is None and one.method == "BYE" and one.call_id == dialog.call_id
         )
         Incoming(self, bye).reply(200)
+
+
+class Carrier(Softphone):
+    """What waits for our connection, over TCP, or over TLS with a context; over UDP it is where any phone is."""
+
+    def __init__(self, server: Address, transport: str, context: ssl.SSLContext | None = None) -> None:
+        super().__init__("carrier", "", server, transport)
+        self._context = context
+        self.connections = 0
+        self._lines: list[asyncio.StreamWriter] = []
+
+    async def open(self) -> Carrier:
+        if self.transport == "UDP":
+            await super().open()
+            return self
+        self._listening = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self._context)
+        self.phone.source = self._listening.sockets[0].getsockname()[:2]
+        self.close = self._listening.close
+        return self
+
+    async def closed(self) -> None:
+        await super().closed()
+        for line in self._lines:
+            line.close()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._lines.append(writer)
+        self._send = writer.write
+        await self._read(reader)
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from uuid import UUID
 from apps.extensions.models import Peer, PeerKind
 from apps.registrar.selectors import database_now
 from apps.trunks.models import TrunkProbe, TrunkRegistration, TrunkRegistrationState
-from apps.trunks.uplink.values import UplinkReason, UplinkState
+from apps.trunks.uplink.values import UplinkReason, UplinkState, via_transport
 from apps.trunks.uplink.words import STATES, sentence
 
 
@@ -55,6 +55,7 @@ class UplinkView:
             phrase=self.standing.phrase,
             server=self.standing.server,
             name=self.registration.outbound_proxy or self.registration.registrar,
+            over=via_transport(self.registration.trunk.trunk_settings.transport),
         )
 
     @property
@@ -90,7 +91,9 @@ def uplink_state(trunk: Peer) -> UplinkView:
 
 def uplink_states(trunks: Collection[Peer]) -> dict[UUID, UplinkView]:
     now = database_now()
-    registrations = TrunkRegistration.objects.filter(trunk__in=trunks).select_related("standing")
+    registrations = TrunkRegistration.objects.filter(trunk__in=trunks).select_related(
+        "standing", "trunk__trunk_settings"
+    )
     found = {one.trunk_id: one for one in registrations}
     probes: dict[UUID, list[TrunkProbe]] = {trunk.pk: [] for trunk in trunks}
     for probe in TrunkProbe.objects.filter(trunk__in=trunks):

@@ -16,9 +16,13 @@ RETURNING extract(epoch FROM clock_timestamp())::float8
 LEAVE_LEASE: Final = "DELETE FROM trunks_uplinklease WHERE holder = %(holder)s"
 
 ACCOUNT: Final = """
-r.registrar, r.outbound_proxy, r.username, r.auth_username, r.contact_user, r.expires_s, r.sealed_password"""
+r.registrar, r.outbound_proxy, r.username, r.auth_username, r.contact_user, r.expires_s, t.transport,
+       r.sealed_password"""
 
-ACCOUNTS: Final = f"SELECT r.trunk_id, r.version, {ACCOUNT} FROM trunks_trunkregistration r"  # noqa: S608 - a constant
+ACCOUNTS: Final = f"""
+SELECT r.trunk_id, r.version, {ACCOUNT}
+FROM trunks_trunkregistration r JOIN extensions_trunksettings t ON t.peer_id = r.trunk_id
+"""  # noqa: S608 - a constant
 
 REGISTRATIONS: Final = f"""
 SELECT r.trunk_id, r.version, r.enabled AND p.enabled, {ACCOUNT},
@@ -27,6 +31,7 @@ SELECT r.trunk_id, r.version, r.enabled AND p.enabled, {ACCOUNT},
        extract(epoch FROM s.next_attempt_at)::float8
 FROM trunks_trunkregistration r
 JOIN extensions_peer p ON p.id = r.trunk_id
+JOIN extensions_trunksettings t ON t.peer_id = r.trunk_id
 LEFT JOIN trunks_trunkregistrationstate s ON s.registration_id = r.trunk_id
 """  # noqa: S608 - a constant
 

@@ -34,6 +34,10 @@ class Asked:
     standing_version: int | None
     standing: Standing | None
 
+    @property
+    def transport(self) -> str:
+        return str(self.fields[-2])
+
     def account(self, keys: TrunkKeys) -> Account:
         """Raises CannotOpenPassword."""
         return account_of(self.trunk_id, self.version, self.fields, keys)
@@ -41,7 +45,7 @@ class Asked:
 
 def account_of(trunk_id: UUID, version: int, fields: Sequence[Any], keys: TrunkKeys) -> Account:
     """fields: the columns sql.ACCOUNT. Raises CannotOpenPassword."""
-    registrar, proxy, username, auth_username, contact_user, expires_s, sealed = fields
+    registrar, proxy, username, auth_username, contact_user, expires_s, transport, sealed = fields
     return Account(
         trunk_id=trunk_id,
         version=version,
@@ -52,6 +56,7 @@ def account_of(trunk_id: UUID, version: int, fields: Sequence[Any], keys: TrunkK
         outbound_proxy=parse_server(proxy) if proxy else None,
         contact_user=contact_user,
         expires_s=expires_s,
+        transport=transport,
     )
 
 
@@ -107,8 +112,8 @@ async def forget_probes(connection: AnyConnection, but: Collection[UUID]) -> Non
 
 
 def _asked(row: tuple[Any, ...], ahead_s: float) -> Asked:
-    trunk_id, version, is_on, *fields = row[:10]
-    return Asked(trunk_id, version, is_on, tuple(fields), row[10], _standing(row[11:], ahead_s))
+    trunk_id, version, is_on, *fields = row[:11]
+    return Asked(trunk_id, version, is_on, tuple(fields), row[11], _standing(row[12:], ahead_s))
 
 
 def _standing(row: tuple[Any, ...], ahead_s: float) -> Standing | None:

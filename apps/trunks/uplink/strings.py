@@ -4,7 +4,7 @@ Each fault is one sentence that says what would be right. A string holds the cle
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import unquote
 
@@ -12,7 +12,8 @@ from apps.trunks.servers import Server, split_server
 
 LONGEST: Final = 512
 EXAMPLE: Final = "register => 4940123:secret@sip.carrier.example"
-NOT_THERE_YET: Final = "Registering over {} is not possible yet: ask the carrier for its UDP address."
+NO_TRANSPORT: Final = "Registering over {} is not possible: ask the carrier for UDP, TCP or TLS."
+TRANSPORTS: Final = frozenset({"udp", "tcp", "tls"})
 
 _PREFIX: Final = re.compile(r"register\s*=>?\s*", re.IGNORECASE)
 _SCHEME: Final = re.compile(r"<?(sips?):", re.IGNORECASE)
@@ -35,6 +36,7 @@ class StringFields:
     outbound_proxy: str = ""
     contact_user: str = ""
     expires_s: int | None = None
+    transport: str = ""
 
 
 def parse_server(text: str) -> Server:
@@ -54,8 +56,8 @@ def parse_string(text: str) -> StringFields:
     if "@" not in line:
         raise StringFault(f"There is no @ in it. It is user:password@server, as in {EXAMPLE}.")
     if match := _SCHEME.match(line):
-        _refuse_transport("TLS" if match[1].lower() == "sips" else "UDP")
-        return _uri(line.removeprefix("<").partition(">")[0].partition(":")[2])
+        uri = _uri(line.removeprefix("<").partition(">")[0].partition(":")[2])
+        return replace(uri, transport="tls") if match[1].lower() == "sips" else uri
     return _register_line(line)
 
 
@@ -63,9 +65,9 @@ def _register_line(line: str) -> StringFields:
     """[peer?][transport://]user[@domain][:secret[:authuser]]@host[:port][/extension][~expiry]"""
     if match := _PEER.match(line):
         line = line[match.end() :]
+    transport = ""
     if match := _TRANSPORT.match(line):
-        _refuse_transport(match[1])
-        line = line[match.end() :]
+        transport, line = _transport(match[1]), line[match.end() :]
     who, _, where = line.rpartition("@")
     where, _, expiry = where.partition("~")
     server, _, contact_user = where.partition("/")
@@ -84,6 +86,7 @@ def _register_line(line: str) -> StringFields:
         outbound_proxy=str(parse_server(server)) if domain else "",
         contact_user=contact_user,
         expires_s=_seconds(expiry),
+        transport=transport,
     )
 
 
@@ -92,7 +95,6 @@ def _uri(text: str) -> StringFields:
     who, _, where = text.rpartition("@")
     server, *params = where.partition("?")[0].split(";")
     given = {name.lower(): value for name, _, value in (param.partition("=") for param in params)}
-    _refuse_transport(given.get("transport", "UDP"))
     user, _, password = who.partition(":")
     proxy = given.get("server", "")
     return StringFields(
@@ -100,6 +102,7 @@ def _uri(text: str) -> StringFields:
         username=_named(unquote(user)),
         password=unquote(password),
         outbound_proxy=str(parse_server(proxy)) if proxy else "",
+        transport=_transport(given["transport"]) if "transport" in given else "",
     )
 
 
@@ -129,6 +132,7 @@ def _seconds(text: str) -> int | None:
     return int(text)
 
 
-def _refuse_transport(name: str) -> None:
-    if name.upper() != "UDP":
-        raise StringFault(NOT_THERE_YET.format(name.upper()[:8]))
+def _transport(name: str) -> str:
+    if name.lower() not in TRANSPORTS:
+        raise StringFault(NO_TRANSPORT.format(name.upper()[:8]))
+    return name.lower()

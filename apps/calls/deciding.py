@@ -132,7 +132,7 @@ def _way_out(uri: SipUri, caller: Caller | Trunk, carriers: Carriers) -> Verdict
 
 
 def _trunk_hop(trunk: Trunk, number: str, server: Address | Origin, identity: str) -> Hop:
-    host, port = server[:2]
+    host, port = trunk.host or server[0], server[1]
     usual = DEFAULT_TLS_PORT if isinstance(server, Origin) and server.transport == "TLS" else DEFAULT_PORT
     at_port = "" if port == usual else f":{port}"
     leg = CarrierLeg(trunk.account) if trunk.account is not None else None

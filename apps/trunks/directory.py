@@ -207,9 +207,15 @@ def _carrier(
         call_mode=CallMode(call_mode),
         servers=_servers(server, transport, resolved),
         account=account,
+        host=_host_name(server),
     )
     inbound = Inbound(Mapped(in_strip, in_add), numbers)
     return Carrier(trunk, inbound, Outbound(tuple(prefixes.split()), Mapped(out_strip, out_add)), priority)
+
+
+def _host_name(server: str) -> str:
+    split = split_server(server)
+    return "" if split is None or is_address(split.host) else split.host
 
 
 def _servers(server: str, transport: str, resolved: Mapping[str, list[str]]) -> tuple[Address | Origin, ...]:

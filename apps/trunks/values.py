@@ -22,7 +22,7 @@ class Trunk:
 
     call_mode: for the calls it brings. servers: where calls to it go, numeric, in the order they are tried; empty: it
     takes none; an Origin for those that are spoken to over TCP or TLS. account: what their challenges are answered
-    with.
+    with. host: the name its servers were given by, empty where they were given by address.
     """
 
     peer_id: UUID
@@ -31,6 +31,7 @@ class Trunk:
     call_mode: CallMode
     servers: tuple[Address | Origin, ...] = ()
     account: Account | None = None
+    host: str = ""
 
 
 class Carriers(Protocol):

@@ -190,6 +190,7 @@ SPECTACULAR_SETTINGS = {
         "DomainCallMode": "apps.extensions.models.DomainCallMode",
         "TrunkCallMode": "apps.extensions.models.TrunkCallMode",
         "TrustedTransport": "apps.extensions.models.TrustedTransport",
+        "TrunkTransport": "apps.extensions.models.TrunkTransport",
         "StateEnum": "apps.registrar.states.PeerState",
     },
 }

@@ -10,7 +10,8 @@ from typing import Protocol
 
 from apps.calls.layer import Layer, is_reliable
 from apps.calls.timers import LIFE, NEVER, T1, T2, TIMER_C, Timed
-from apps.sip.backward import Response
+from apps.calls.values import Hop
+from apps.sip.backward import Response, lowered
 from apps.sip.forwarding import Identifying, ack, cancel
 from apps.sipserver.events import Address, Origin
 
@@ -54,15 +55,13 @@ class ClientTransaction(Timed):
         "_owner",
         "_top",
         "_until",
-        "destination",
         "gave_up",
         "group",
+        "hop",
         "state",
     )
 
-    def __init__(
-        self, layer: Layer, owner: Owner, branch: str, destination: Address | Origin, group: int
-    ) -> None:
+    def __init__(self, layer: Layer, owner: Owner, branch: str, hop: Hop, group: int) -> None:
         super().__init__()
         self._layer = layer
         self._owner: Owner | None = owner
@@ -72,11 +71,20 @@ class ClientTransaction(Timed):
         self._interval = T1
         self._cancel: tuple[bytes, ...] | None = None
         self._cancelled = False
-        self.destination = destination
+        self.hop = hop
         self.group = group
         self.gave_up = False
         self.state = Sent.CALLING
         layer.clients[branch] = self
+
+    @property
+    def destination(self) -> Address | Origin:
+        return self.hop.destination
+
+    @property
+    def request_uri(self) -> str:
+        """As it was sent."""
+        return self._top.split(b" ", 2)[1].decode()
 
     @property
     def is_pending(self) -> bool:
@@ -95,6 +103,8 @@ class ClientTransaction(Timed):
 
     def receive(self, response: Response, now: float) -> None:
         """An answer to the request or to its CANCEL."""
+        if self.hop.leg is not None and self.hop.leg.raised:
+            response = lowered(response, self.hop.leg.raised)
         if response.method == "CANCEL":
             if self._cancelled and response.status >= 200 and self.is_pending:
                 self._quiet()

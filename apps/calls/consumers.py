@@ -35,6 +35,7 @@ from apps.sipserver.addresses import WILDCARDS
 from apps.sipserver.events import Datagram, Origin, SipScope
 from apps.trunks.directory import REFRESH_EVERY_S, TrunkDirectory
 from apps.trunks.resolving import LOOK_EVERY_S, Resolver
+from apps.trunks.servers import DEFAULT_TLS_PORT
 from apps.trunks.sightings import FLUSH_EVERY_S, CallRefusal, TrunkSightings
 from apps.trunks.uplink.keeper import UplinkKeeper
 from apps.trunks.uplink.services import trunk_keys
@@ -80,8 +81,14 @@ class CallConsumer(AsyncConsumer):
         self.names = OwnNames(
             scope["server"], settings.SIP_PUBLIC_HOST or "", settings.SIPS_PORT, settings.SIP_TLS_NAMES
         )
-        self.proxy = Proxy(calls_key(settings.SECRET_KEY), self.names, lambda: secrets.token_hex(8))
-        self.carriers = TrunkDirectory(self.store.pool)
+        keys = trunk_keys()
+        self.carriers = TrunkDirectory(self.store.pool, keys=keys)
+        self.proxy = Proxy(
+            calls_key(settings.SECRET_KEY),
+            self.names,
+            lambda: secrets.token_hex(8),
+            account_of=self.carriers.account_of,
+        )
         self.sightings = TrunkSightings()
         self.resolver = Resolver(self.store.pool)
         host, port = scope["server"]
@@ -89,8 +96,9 @@ class CallConsumer(AsyncConsumer):
             self.store.pool,
             self.send,
             (settings.SIP_PUBLIC_HOST or ("" if host in WILDCARDS else host), port),
-            trunk_keys(),
+            keys,
             f"{scope['worker']} {secrets.token_hex(4)}",  # an instance that failed may hold the lease yet
+            tls_port=settings.SIPS_PORT or DEFAULT_TLS_PORT,
             servers=self.carriers.servers,
         )
         self.lookup = Lookup(
@@ -127,6 +135,7 @@ class CallConsumer(AsyncConsumer):
 
     async def sip_flows_closed(self, event: dict[str, Any]) -> None:
         now = time.monotonic()
+        self.uplinks.flows_closed(event["flows"])
         await self._act(self.proxy.flows_closed(event["flows"], now), now)
 
     async def sip_shutdown(self, event: dict[str, Any]) -> None:

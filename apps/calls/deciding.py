@@ -9,7 +9,7 @@ from typing import Final
 
 from apps.calls.authorizing import FORBIDDEN, Caller, Claimant
 from apps.calls.redirect import redirect
-from apps.calls.values import Forward, Hop, Refuse, Verdict
+from apps.calls.values import CarrierLeg, Forward, Hop, Refuse, Verdict
 from apps.registrar.gruu import aor_of_gruu, is_gruu
 from apps.routing.answer import (
     Found,
@@ -23,7 +23,8 @@ from apps.routing.answer import (
 )
 from apps.sip.message import Request
 from apps.sip.uri import SipUri, aor_of, parse_sip_uri
-from apps.sipserver.events import Address
+from apps.sipserver.events import Address, Origin
+from apps.trunks.servers import DEFAULT_PORT, DEFAULT_TLS_PORT
 from apps.trunks.values import CallMode, Carriers, Trunk
 
 RING_S: Final = 180.0
@@ -32,7 +33,6 @@ RING_IN_TURN_S: Final = 30.0
 NOT_FOUND: Final = Refuse(404, "Not Found")
 UNSUPPORTED_SCHEME: Final = Refuse(416, "Unsupported URI Scheme")
 _SECURE: Final = frozenset({"TLS", "WSS"})
-_PORT: Final = 5060
 
 
 def questions(
@@ -131,7 +131,9 @@ def _way_out(uri: SipUri, caller: Caller | Trunk, carriers: Carriers) -> Verdict
     return Forward(tuple((hop,) for hop in hops), RING_S) if hops else NOT_FOUND
 
 
-def _trunk_hop(trunk: Trunk, number: str, server: Address, identity: str) -> Hop:
-    host, port = server
-    at_port = "" if port == _PORT else f":{port}"
-    return Hop(f"{aor_of(number, host)}{at_port}", server, identity=identity)
+def _trunk_hop(trunk: Trunk, number: str, server: Address | Origin, identity: str) -> Hop:
+    host, port = trunk.host or server[0], server[1]
+    usual = DEFAULT_TLS_PORT if isinstance(server, Origin) and server.transport == "TLS" else DEFAULT_PORT
+    at_port = "" if port == usual else f":{port}"
+    leg = CarrierLeg(trunk.account) if trunk.account is not None else None
+    return Hop(f"{aor_of(number, host)}{at_port}", server, identity=identity, leg=leg)

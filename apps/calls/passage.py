@@ -7,14 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Final
+from typing import Final, NamedTuple
 
 from apps.calls.layer import transport_of
 from apps.calls.names import Names
 from apps.calls.tokens import Ends, make_token
 from apps.calls.values import Hop
 from apps.sip.branches import CALLS_MAGIC
-from apps.sip.forwarding import Carried, Top, forwarded
+from apps.sip.forwarding import Carried, Identifying, Top, forwarded, raised
 from apps.sip.message import Request
 from apps.sip.name_addr import parse_addr, split_name_addr
 from apps.sip.params import FieldError
@@ -23,6 +23,18 @@ from apps.sipserver.events import Address, Origin
 # What begins a dialog (RFC 3261 §12.1, RFC 6665 §4.3: the first NOTIFY may come before the answer).
 FORMING: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"REFER", b"NOTIFY"})
 _URI_TRANSPORT: Final = {"UDP": "", "TCP": ";transport=tcp", "TLS": ";transport=tls"}
+
+
+# What a caller says for himself goes where ours does not.
+_PROOFS: Final = frozenset({b"authorization", b"proxy-authorization"})
+
+
+class Passed(NamedTuple):
+    """top: what that hop is told first; identifying: as there; data: the whole request."""
+
+    top: bytes
+    identifying: Identifying
+    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,26 +51,36 @@ class Passage:
     secure: bool = False
     token: str | None = None
 
-    def to(self, hop: Hop, branch: str, key: bytes, names: Names) -> tuple[bytes, bytes]:
-        """(what that hop is told first, the whole request). Raises ValueError for a Hop with a line break in it."""
+    def to(self, hop: Hop, branch: str, key: bytes, names: Names) -> Passed:
+        """Raises ValueError for a Hop with a line break in it."""
         uri, routes = _loose(_without_headers(hop.request_uri), hop.routes + self.routes)
         via = (
             f"SIP/2.0/{transport_of(hop.destination)} {names.sent_by(hop.destination)};rport;branch={branch}"
         )
-        top = Top(uri, via, routes).lines(self.carried.method)
-        added = self._record_routes(hop, key, names) if self.carried.method in FORMING else ()
-        return top, forwarded(self.carried, top, added, hop.identity)
+        carried, leg = self.carried, hop.leg
+        top = Top(uri, via, routes).lines(carried.method)
+        added = self._record_routes(hop, key, names) if carried.method in FORMING else ()
+        if leg is not None and (leg.raised or leg.credentials):
+            carried = raised(carried, leg.raised, _PROOFS if leg.credentials else frozenset())
+            added += tuple([f"{name}: {value}" for name, value in leg.credentials])
+        return Passed(top, carried.identifying, forwarded(carried, top, added, hop.identity))
 
     def _record_routes(self, hop: Hop, key: bytes, names: Names) -> tuple[str, ...]:
         """One for each side where we are called otherwise there (RFC 5658), the hop's on top."""
-        ends = Ends(self.caller, hop.destination)
-        token = self.token or make_token(key, ends, self.call_id, self.caller_tag)
+        token = self.token or make_token(key, _ends(self.caller, hop), self.call_id, self.caller_tag)
         scheme = "sips" if self.secure or hop.request_uri[:5].lower() == "sips:" else "sip"
         ahead, back = [
             f"Record-Route: <{scheme}:{token}@{names.sent_by(way)}{_uri_transport(way)};lr>"
             for way in (hop.destination, self.caller)
         ]
         return (ahead,) if ahead == back else (ahead, back)
+
+
+def _ends(caller: Address | Origin, hop: Hop) -> Ends:
+    """Of a dialog that begins; with the carrier where one was answered in the caller's place."""
+    if hop.leg is None or hop.leg.account is None or not hop.leg.raised:
+        return Ends(caller, hop.destination)
+    return Ends(caller, hop.destination, hop.leg.account.trunk_id, hop.leg.raised)
 
 
 def loop_mark(key: bytes, request: Request) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Final
+from uuid import UUID
 
 from apps.calls.checks import fault
 from apps.calls.layer import Layer, flow_of
@@ -17,9 +18,10 @@ from apps.calls.response_context import Question, ResponseContext
 from apps.calls.routes import Routed, read_routes
 from apps.calls.server_transaction import Served, ServerTransaction
 from apps.calls.stray import way_of_stray
-from apps.calls.values import Ask, Forward, Hop, Refuse, Send
+from apps.calls.tokens import Way
+from apps.calls.values import Ask, CarrierLeg, Forward, Hop, Refuse, Send
 from apps.registrar.received import STREAMS, way_back
-from apps.sip.backward import read_response, without_top_via
+from apps.sip.backward import lowered, read_response, without_top_via
 from apps.sip.forwarding import carried
 from apps.sip.lines import split_lines
 from apps.sip.message import MalformedRequest, Request, parse_request
@@ -27,6 +29,7 @@ from apps.sip.reply import is_reply
 from apps.sip.response import build_response
 from apps.sip.transactions import answer_tag, call_key
 from apps.sipserver.events import Address, Origin
+from apps.trunks.uplink.values import Account
 
 MOST_CALLS: Final = 100_000
 RETRY_AFTER_S: Final = 5
@@ -36,17 +39,30 @@ _ROOM_IN_DIALOGS: Final = 1.25
 _MOST_REASONS: Final = 4
 
 Effects = list[Send | Ask]
+AccountOf = Callable[[UUID, Address | Origin], Account | None]
+
+
+def _no_account(trunk: UUID, way: Address | Origin) -> None:
+    """Nobody's challenges are answered."""
 
 
 class Proxy:
     """key: of the tokens in our Record-Routes, the same after a restart. token: new random text, fit for a branch.
 
+    account_of: what a trunk's challenge within a call is answered with, if that goes to a server of its own.
     most_calls: requests at work at once, above which new ones get 503. refused_for_room: how many did.
     """
 
     def __init__(
-        self, key: bytes, names: Names, token: Callable[[], str], most_calls: int = MOST_CALLS
+        self,
+        key: bytes,
+        names: Names,
+        token: Callable[[], str],
+        most_calls: int = MOST_CALLS,
+        *,
+        account_of: AccountOf = _no_account,
     ) -> None:
+        self._account_of = account_of
         self._layer = Layer(key, names, token)
         self._most_calls = most_calls
         self._questions = 0
@@ -138,11 +154,11 @@ class Proxy:
             self._answer_once(request, origin, routed)
             return
         context = ResponseContext(self._layer, self._serve(request, origin, key))
-        if routed.destination is None:
+        if routed.way is None:
             self._ask(context, Question(self._questions, data, request, origin, mark), now)
             return
         passage = self._passage(data, request, routed, origin, mark)
-        context.forward(passage, Forward(((Hop(routed.request_uri, routed.destination),),)), now)
+        context.forward(passage, Forward(((self._hop(routed, routed.way),),)), now)
 
     def _ask(self, context: ResponseContext, question: Question, now: float) -> None:
         self._questions += 1
@@ -161,13 +177,19 @@ class Proxy:
         """The ACK of a 2xx, which is no transaction (RFC 3261 §17, §16.11). What is wrong with it meets silence."""
         mark = loop_mark(self._layer.key, request)
         routed = fault(request, mark) or read_routes(request, self._layer.key, self._layer.names)
-        if isinstance(routed, Refuse) or routed.destination is None:
+        if isinstance(routed, Refuse) or routed.way is None:
             return
         passage = self._passage(data, request, routed, origin, mark)
         branch = stateless_branch(self._layer.key, request, mark)
-        hop = Hop(routed.request_uri, routed.destination)
-        _, whole = passage.to(hop, branch, self._layer.key, self._layer.names)
-        self._layer.send(whole, routed.destination)
+        passed = passage.to(self._hop(routed, routed.way), branch, self._layer.key, self._layer.names)
+        self._layer.send(passed.data, routed.way.destination)
+
+    def _hop(self, routed: Routed, way: Way) -> Hop:
+        """Within a dialog; what the caller's side says to a carrier that challenged him, as that knows him."""
+        leg = None
+        if way.by_caller and way.trunk is not None:
+            leg = CarrierLeg(self._account_of(way.trunk, way.destination), way.raised)
+        return Hop(routed.request_uri, way.destination, leg=leg)
 
     def _cancel(
         self,
@@ -195,9 +217,12 @@ class Proxy:
         if client is not None:
             client.receive(response, now)
             return
-        way, whole = way_of_stray(response, self._layer.key), without_top_via(response)
-        if way is not None and whole is not None:
-            self._layer.send(whole, way)
+        way = way_of_stray(response, self._layer.key)
+        if way is None:
+            return
+        whole = without_top_via(response if way.by_caller else lowered(response, way.raised))
+        if whole is not None:
+            self._layer.send(whole, way.destination)
 
     def _answer_once(
         self,
@@ -227,7 +252,7 @@ class Proxy:
         )
 
     def _has_room(self, routed: Routed) -> bool:
-        most = self._most_calls if routed.destination is None else self._most_calls * _ROOM_IN_DIALOGS
+        most = self._most_calls if routed.way is None else self._most_calls * _ROOM_IN_DIALOGS
         return len(self._layer.servers) < most
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from apps.calls.best_response import BestResponse
+from apps.calls.challenges import CHALLENGES, answered
 from apps.calls.client_transaction import ClientTransaction
 from apps.calls.layer import Layer
 from apps.calls.passage import Passage, make_branch
@@ -122,6 +123,8 @@ class ResponseContext(Timed):
 
     def ended(self, client: ClientTransaction, status: int, response: Response | None, now: float) -> None:
         self._clients.remove(client)
+        if self._answered(client, response, now):
+            return
         if client.group == self._group:
             self._ringing -= 1
         if self._server.is_answered:
@@ -130,6 +133,8 @@ class ResponseContext(Timed):
             return
         if client.gave_up and status == 487:
             status, response = 408, None
+        if status in CHALLENGES and client.hop.leg is not None and client.hop.leg.account is not None:
+            status, response = 403, None  # the caller has nothing to answer it with
         self._best.add(status, response)
         if status >= 600:
             self._stop((b"Reason: SIP;cause=%d" % status,), now)
@@ -149,6 +154,19 @@ class ResponseContext(Timed):
         self._ringing = 0
         self._proceed(now)
 
+    def _answered(self, client: ClientTransaction, response: Response | None, now: float) -> bool:
+        """Whether a carrier's challenge is answered, and the request under way again."""
+        if (
+            response is None
+            or self._passage is None
+            or client.group != self._group
+            or self._server.is_answered
+        ):
+            return False
+        uri, in_dialog = client.request_uri, self._in_dialog
+        hop = answered(client.hop, response, uri, self._layer.token, in_dialog=in_dialog)
+        return hop is not None and self._send(self._passage, hop, now)
+
     def _proceed(self, now: float) -> None:
         while self._groups and not self._ringing:
             hops, self._groups = self._groups[0], self._groups[1:]
@@ -156,7 +174,8 @@ class ResponseContext(Timed):
             if self._passage is not None:
                 self._ring(self._passage, hops[: MOST_BRANCHES - self._branches], now)
         if not self._groups:
-            self._passage = None
+            if not any(client.hop.leg for client in self._clients):
+                self._passage = None
             if not self._clients and not self._server.is_answered:
                 self._finish(now)
 
@@ -164,16 +183,20 @@ class ResponseContext(Timed):
         self._branches += len(hops)
         self._layer.timers.set(self, now + self._ring_s)
         for hop in hops:
-            branch = make_branch(passage.mark, self._layer.token())
-            try:
-                top, data = passage.to(hop, branch, self._layer.key, self._layer.names)
-            except ValueError:
-                self._best.add(500, None)  # the verdict has a line break where none can be
-                continue
-            client = ClientTransaction(self._layer, self, branch, hop.destination, self._group)
-            self._clients.append(client)
-            self._ringing += 1
-            client.start(top, passage.carried.identifying, data, now)
+            self._ringing += self._send(passage, hop, now)
+
+    def _send(self, passage: Passage, hop: Hop, now: float) -> bool:
+        """To one hop; whether it could be said at all."""
+        branch = make_branch(passage.mark, self._layer.token())
+        try:
+            passed = passage.to(hop, branch, self._layer.key, self._layer.names)
+        except ValueError:
+            self._best.add(500, None)  # the verdict has a line break where none can be
+            return False
+        client = ClientTransaction(self._layer, self, branch, hop, self._group)
+        self._clients.append(client)
+        client.start(*passed, now)
+        return True
 
     def _stop(self, reasons: tuple[bytes, ...], now: float) -> None:
         """No more hops, and those that ring are told to stop."""

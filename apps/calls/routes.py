@@ -8,24 +8,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from apps.calls.names import Names
-from apps.calls.tokens import read_token
+from apps.calls.tokens import Way, read_token
 from apps.calls.values import Refuse
 from apps.sip.message import Request
 from apps.sip.name_addr import parse_addr, split_name_addr
 from apps.sip.params import FieldError, find_param, split_list
 from apps.sip.uri import SipUri
-from apps.sipserver.events import Address, Origin
 
 
 @dataclass(frozen=True, slots=True)
 class Routed:
-    """request_uri and routes as they go on. token and destination: of the dialog it is in, None for a request that
-    begins something."""
+    """request_uri and routes as they go on. token and way: of the dialog it is in, None for a request that begins
+    something."""
 
     request_uri: str
     routes: tuple[str, ...] = ()
     token: str | None = None
-    destination: Address | Origin | None = None
+    way: Way | None = None
 
 
 def read_routes(request: Request, key: bytes, names: Names) -> Routed | Refuse:
@@ -65,7 +64,7 @@ class _Reader:
             return Refuse(403, "Forbidden") if values else Routed(uri_text)
         return Routed(uri_text, tuple(values), *found)
 
-    def _named_by(self, uri: SipUri | None) -> tuple[str, Address | Origin] | None:
+    def _named_by(self, uri: SipUri | None) -> tuple[str, Way] | None:
         """(token, where it leads) if this URI is one we wrote for this dialog."""
         request = self._request
         if uri is None or uri.user is None or request.to.tag is None:

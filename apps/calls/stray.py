@@ -4,16 +4,15 @@ RFC 6026 §7.3 would drop it, for a stateless proxy sends it where a Via says. O
 that the INVITE came from, and nowhere else.
 """
 
-from apps.calls.tokens import read_token
+from apps.calls.tokens import Way, read_token
 from apps.sip.backward import Response
 from apps.sip.branches import CALLS_MAGIC
 from apps.sip.name_addr import parse_addr, parse_name_addr, split_name_addr
 from apps.sip.params import FieldError
-from apps.sipserver.events import Address, Origin
 
 
-def way_of_stray(response: Response, key: bytes) -> Address | Origin | None:
-    """Where the INVITE it answers came from; None if it is no such answer or nothing proves it."""
+def way_of_stray(response: Response, key: bytes) -> Way | None:
+    """To where the INVITE it answers came from; None if it is no such answer or nothing proves it."""
     if (
         response.method != "INVITE"
         or response.status // 100 != 2
@@ -26,7 +25,7 @@ def way_of_stray(response: Response, key: bytes) -> Address | Origin | None:
         return None
 
 
-def _proven_way(response: Response, key: bytes) -> Address | Origin | None:
+def _proven_way(response: Response, key: bytes) -> Way | None:
     """Raises FieldError."""
     call_id = response.value(b"call-id") or ""
     asked, answered = [parse_name_addr(response.value(name) or "").tag or "" for name in (b"from", b"to")]

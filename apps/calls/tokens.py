@@ -12,12 +12,15 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from ipaddress import IPv6Address
 from typing import Final, get_args
+from uuid import UUID
 
 from apps.sipserver.events import Address, Origin, Transport
 
 LONGEST_TOKEN: Final = 512
 
-_VERSION: Final = b"\x01"
+# The second has what a carrier's challenge made of a call before its ends.
+_PLAIN, _BEHIND_CARRIER = b"\x01", b"\x02"
+_CARRIER_BYTES: Final = 17
 _PROOF_BYTES: Final = 12
 _TRANSPORTS: Final[tuple[Transport, ...]] = get_args(Transport)
 _BARE, _V6, _FLOW, _LOCAL, _ZONE = 0x10, 0x20, 0x40, 0x80, 0x08
@@ -25,20 +28,37 @@ _BARE, _V6, _FLOW, _LOCAL, _ZONE = 0x10, 0x20, 0x40, 0x80, 0x08
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Where the packets of the caller's side and of the callee's side go."""
+    """Where the packets of the caller's side and of the callee's side go.
+
+    trunk: the carrier the callee is behind, if it challenged the call; raised: how much higher CSeq numbers are there
+    than the caller's (RFC 3261 §22.3).
+    """
 
     caller: Address | Origin
     callee: Address | Origin
+    trunk: UUID | None = None
+    raised: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Where a message of a dialog goes on. by_caller: it is the caller's side that says it. The rest as of Ends."""
+
+    destination: Address | Origin
+    by_caller: bool
+    trunk: UUID | None = None
+    raised: int = 0
 
 
 def make_token(key: bytes, ends: Ends, call_id: str, caller_tag: str) -> str:
     """Fit for the user part of a URI, of some 60 letters; the same for the same arguments."""
-    claim = _VERSION + _packed(ends.caller) + _packed(ends.callee)
+    carrier = _PLAIN if ends.trunk is None else b"%b%c%b" % (_BEHIND_CARRIER, ends.raised, ends.trunk.bytes)
+    claim = carrier + _packed(ends.caller) + _packed(ends.callee)
     return urlsafe_b64encode(claim + _proof(key, claim, call_id, caller_tag)).rstrip(b"=").decode()
 
 
-def read_token(key: bytes, token: str, call_id: str, from_tag: str, to_tag: str) -> Address | Origin | None:
-    """Where a message of that dialog goes on, to the end that is not its sender's; None unless we made it for it."""
+def read_token(key: bytes, token: str, call_id: str, from_tag: str, to_tag: str) -> Way | None:
+    """The way to the end that is not the sender's; None unless we made it for that dialog."""
     raw = _decoded(token)
     if raw is None:
         return None
@@ -46,8 +66,11 @@ def read_token(key: bytes, token: str, call_id: str, from_tag: str, to_tag: str)
     by_caller = hmac.compare_digest(proof, _proof(key, claim, call_id, from_tag))
     if not by_caller and not hmac.compare_digest(proof, _proof(key, claim, call_id, to_tag)):
         return None
-    caller, after = _unpacked(claim, 1)
-    return _unpacked(claim, after)[0] if by_caller else caller
+    trunk, raised, at = None, 0, 1
+    if claim[:1] == _BEHIND_CARRIER:
+        trunk, raised, at = UUID(bytes=claim[2 : 1 + _CARRIER_BYTES]), claim[1], 1 + _CARRIER_BYTES
+    caller, after = _unpacked(claim, at)
+    return Way(_unpacked(claim, after)[0] if by_caller else caller, by_caller, trunk, raised)
 
 
 def _proof(key: bytes, claim: bytes, call_id: str, tag: str) -> bytes:
@@ -63,7 +86,7 @@ def _decoded(token: str) -> bytes | None:
         raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
     except ValueError:
         return None
-    return raw if raw[:1] == _VERSION and len(raw) > _PROOF_BYTES else None
+    return raw if raw[:1] in (_PLAIN, _BEHIND_CARRIER) and len(raw) > _PROOF_BYTES else None
 
 
 def _packed(end: Address | Origin) -> bytes:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from apps.sip.message import Request
 from apps.sipserver.events import Address, Origin
+from apps.trunks.uplink.values import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,16 +32,32 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class CarrierLeg:
+    """What a hop to a carrier has of its own. account: its challenges are answered with it, where there is one.
+
+    raised: how much higher CSeq numbers are there than the caller's. credentials: header fields that answer challenges,
+    of which there were so many.
+    """
+
+    account: Account | None
+    raised: int = 0
+    credentials: tuple[tuple[str, str], ...] = ()
+    challenges: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Hop:
     """One way on: the Request-URI it gets, the Route values put before those it has, and where it is sent.
 
     identity: the P-Asserted-Identity value it carries in place of any it came with, None to leave what came.
+    leg: of a hop to a carrier.
     """
 
     request_uri: str
     destination: Address | Origin
     routes: tuple[str, ...] = ()
     identity: str | None = None
+    leg: CarrierLeg | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Any, Final
 from django import forms
 
 from apps.console.forms import NetworkForm, ServiceForm
-from apps.extensions.models import TrunkCallMode, TrustedTransport
+from apps.extensions.models import TrunkCallMode, TrunkTransport, TrustedTransport
 
 LONGEST_PASTE: Final = 200_000
 LONGEST_SERVER: Final = 262
@@ -68,8 +68,14 @@ class TrunkEditForm(ServiceForm):
         label="Calls to it go to",
         max_length=LONGEST_SERVER,
         required=False,
-        help_text="Host or host:port, as the carrier says, over UDP. Empty: no call goes out here.",
+        help_text="Host or host:port, as the carrier says. Empty: no call goes out here.",
         widget=forms.TextInput(attrs={**TEXT, "placeholder": "sip.carrier.example"}),
+    )
+    transport = forms.ChoiceField(
+        label="Spoken to over",
+        choices=TrunkTransport.choices,
+        help_text="Calls out, registering and asking whether it is there. Over TLS its certificate must be for the "
+        "host above, from an authority this machine trusts.",
     )
     inbound_strip = forms.IntegerField(
         label="Digits to take off the front", min_value=0, max_value=32, help_text="A + counts as one."

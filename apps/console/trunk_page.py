@@ -14,7 +14,7 @@ from apps.console.trunk_forms import TrunkNumbersForm, TrustedAddressForm
 from apps.extensions.models import Peer
 from apps.trunks.findings import Finding, Name
 from apps.trunks.status import TrunkStatus, number_in, number_out, status_of
-from apps.trunks.uplink.selectors import uplink_state
+from apps.trunks.uplink.selectors import page_version, uplink_state
 
 MOST_NUMBERS: Final = 100
 LONGEST_TRIED: Final = 64
@@ -51,7 +51,7 @@ def trunk_page(
     address_form: TrustedAddressForm | None = None,
     numbers_form: TrunkNumbersForm | None = None,
 ) -> HttpResponse:
-    status = status_of(trunk)
+    status, uplink = status_of(trunk), uplink_state(trunk)
     called, dialled = (request.GET.get(name, "")[:LONGEST_TRIED].strip() for name in ("called", "dialled"))
     context = {
         "section": "trunks",
@@ -67,7 +67,8 @@ def trunk_page(
         "numbers_form": numbers_form or TrunkNumbersForm(),
         "numbers": list(trunk.trunk_numbers.select_related("extension")[:MOST_NUMBERS]),
         "number_count": trunk.trunk_numbers.count(),
-        "uplink": uplink_state(trunk),
+        "uplink": uplink,
+        "version": page_version(status, uplink),
         "tried_in": number_in(trunk, called) if called else None,
         "tried_out": number_out(trunk, dialled) if dialled else None,
     }

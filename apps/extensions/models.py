@@ -14,6 +14,15 @@ from django.db.models.functions import Length, Lower
 from apps.extensions import ha1s
 from apps.extensions.fields import CidrField
 from apps.extensions.look_alike import LOOK_ALIKE
+from apps.extensions.trunk_models import ResolvedName as ResolvedName
+from apps.extensions.trunk_models import TrunkCallMode as TrunkCallMode
+from apps.extensions.trunk_models import TrunkNumber as TrunkNumber
+from apps.extensions.trunk_models import TrunkSettings as TrunkSettings
+from apps.extensions.trunk_models import TrunkSighting as TrunkSighting
+from apps.extensions.trunk_models import TrunkTransport as TrunkTransport
+from apps.extensions.trunk_models import TrunkVersion as TrunkVersion
+from apps.extensions.trunk_models import TrustedHost as TrustedHost
+from apps.extensions.trunk_models import TrustedTransport as TrustedTransport
 from apps.sip.uri import aor_of
 
 models.CharField.register_lookup(Length)
@@ -53,13 +62,6 @@ class WhenFull(models.TextChoices):
 
     REPLACE = "replace", "Replace the same device, else the oldest"
     REJECT = "reject", "Refuse the new one"
-
-
-class TrustedTransport(models.TextChoices):
-    ANY = "any", "Any"
-    UDP = "udp", "UDP"
-    TCP = "tcp", "TCP"
-    TLS = "tls", "TLS"
 
 
 def _folded(column: str, name: str) -> models.Index:
@@ -362,14 +364,3 @@ class AuditEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.action} {self.target_label}"
-
-
-from apps.extensions.trunk_models import (  # noqa: E402, I001 - Django looks here
-    ResolvedName as ResolvedName,
-    TrunkCallMode as TrunkCallMode,
-    TrunkNumber as TrunkNumber,
-    TrunkSettings as TrunkSettings,
-    TrunkSighting as TrunkSighting,
-    TrunkVersion as TrunkVersion,
-    TrustedHost as TrustedHost,
-)

@@ -234,7 +234,9 @@ def trusted_address_add(
     transport: str = TrustedTransport.ANY,
     wide_confirmed: bool = False,
 ) -> TrustedAddress:
-    """Trusts the trunk from a network. One wider than /24 (IPv6 /48) needs wide_confirmed (C118)."""
+    """Trusts the trunk from a network. One wider than /24 (IPv6 /48) needs wide_confirmed (C118).
+
+    For who has looked at what else is there (apps.trunks.services, the import of other products)."""
     if trunk.kind != PeerKind.TRUNK:
         raise ValidationError(
             {"network": "Only a trunk is trusted by its address; a device needs its password."}

@@ -11,12 +11,26 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
-from apps.extensions.models import Extension, Peer, TrustedTransport
-
 PORTS = (1, 65_535)
 # A number as a carrier writes it, without what only people need.
 NUMBER_PATTERN = r"^\+?[0-9*#]{1,32}$"
 ADDED_PATTERN = r"^(\+?[0-9*#]{0,32})$"
+
+
+class TrustedTransport(models.TextChoices):
+    ANY = "any", "Any"
+    UDP = "udp", "UDP"
+    TCP = "tcp", "TCP"
+    TLS = "tls", "TLS"
+
+
+class TrunkTransport(models.TextChoices):
+    """How the carrier's servers are spoken to."""
+
+    UDP = "udp", "UDP"
+    TCP = "tcp", "TCP"
+    TLS = "tls", "TLS"
+    TLS_ANY = "tls_any", "TLS, whatever its certificate says"
 
 
 class TrunkCallMode(models.TextChoices):
@@ -30,10 +44,15 @@ class TrunkSettings(models.Model):
     """Where calls to a trunk go, and what becomes of numbers on the way in and out. Every trunk has one."""
 
     peer = models.OneToOneField(
-        Peer, primary_key=True, on_delete=models.CASCADE, related_name="trunk_settings"
+        "extensions.Peer", primary_key=True, on_delete=models.CASCADE, related_name="trunk_settings"
     )
-    server = models.CharField(
-        max_length=262, blank=True, default="", help_text="host or host:port, over UDP."
+    server = models.CharField(max_length=262, blank=True, default="", help_text="host or host:port.")
+    transport = models.CharField(
+        max_length=8,
+        choices=TrunkTransport.choices,
+        default=TrunkTransport.UDP,
+        db_default=TrunkTransport.UDP,
+        help_text="Over TLS the certificate must be the server's.",
     )
     call_mode = models.CharField(max_length=8, choices=TrunkCallMode.choices, default=TrunkCallMode.PROXY)
     inbound_strip = models.PositiveSmallIntegerField(default=0)
@@ -47,6 +66,9 @@ class TrunkSettings(models.Model):
         constraints: ClassVar[list[models.BaseConstraint]] = [
             models.CheckConstraint(
                 condition=Q(call_mode__in=TrunkCallMode.values), name="trunk_call_mode_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(transport__in=TrunkTransport.values), name="trunk_transport_known"
             ),
             models.CheckConstraint(
                 condition=Q(inbound_strip__lte=32) & Q(outbound_strip__lte=32),
@@ -68,7 +90,7 @@ class TrustedHost(models.Model):
     """A host name a trunk is trusted by: by the addresses it resolves to (ResolvedName)."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    peer = models.ForeignKey(Peer, on_delete=models.CASCADE, related_name="trusted_hosts")
+    peer = models.ForeignKey("extensions.Peer", on_delete=models.CASCADE, related_name="trusted_hosts")
     name = models.CharField(max_length=253, db_collation="C")
     port = models.PositiveIntegerField(null=True, blank=True, help_text="Empty: any port.")
     transport = models.CharField(max_length=4, choices=TrustedTransport.choices, default=TrustedTransport.ANY)
@@ -101,9 +123,11 @@ class TrunkNumber(models.Model):
     """A number that a trunk brings calls for, and the extension it means (DID)."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    peer = models.ForeignKey(Peer, on_delete=models.CASCADE, related_name="trunk_numbers")
+    peer = models.ForeignKey("extensions.Peer", on_delete=models.CASCADE, related_name="trunk_numbers")
     number = models.CharField(max_length=33, db_collation="C")
-    extension = models.ForeignKey(Extension, on_delete=models.CASCADE, related_name="trunk_numbers")
+    extension = models.ForeignKey(
+        "extensions.Extension", on_delete=models.CASCADE, related_name="trunk_numbers"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -152,7 +176,11 @@ class TrunkSighting(models.Model):
     """The last packet a trunk sent us."""
 
     peer = models.OneToOneField(
-        Peer, primary_key=True, on_delete=models.CASCADE, db_constraint=False, related_name="sighting"
+        "extensions.Peer",
+        primary_key=True,
+        on_delete=models.CASCADE,
+        db_constraint=False,
+        related_name="sighting",
     )
     at = models.DateTimeField()
     received_addr = models.GenericIPAddressField()

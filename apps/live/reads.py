@@ -17,7 +17,7 @@ from apps.live.versions import row_version
 from apps.live.viewer import ELEMENTS, FreshRow
 from apps.registrar import selectors
 from apps.registrar.overview.listing import catch_up, list_page
-from apps.trunks.uplink.selectors import uplink_states_by_id
+from apps.trunks.uplink.selectors import page_versions
 
 TEMPLATES: Final[dict[View, str]] = {
     "row": "console/registrations/_row.html",
@@ -63,8 +63,8 @@ def read_rows(shown: Shown) -> dict[UUID, FreshRow | None]:
     """None for a peer that is no more. A row is rendered only for views that show it in another version."""
     found: dict[UUID, FreshRow | None] = dict.fromkeys(shown)
     trunk_ids = [peer_id for peer_id, views in shown.items() if any(view == "trunk" for view, _ in views)]
-    for peer_id, uplink in uplink_states_by_id(trunk_ids).items():
-        found[peer_id] = FreshRow(uplink.version, {})
+    for peer_id, version in page_versions(trunk_ids).items():
+        found[peer_id] = FreshRow(version, {})
     for row in selectors.rows_of(shown.keys() - trunk_ids):
         peer_id, version = row.peer.pk, row_version(row)
         views = {view for view, shown_version in shown[peer_id] if shown_version != version}

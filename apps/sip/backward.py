@@ -6,7 +6,7 @@ Must not know which request it answers; its branch says that to whoever made it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from apps.sip.headers import MAX_PHYSICAL_LINES
@@ -83,10 +83,23 @@ def without_top_via(response: Response) -> bytes | None:
     return b"\r\n".join(kept) + b"\r\n\r\n" + response.body
 
 
+def lowered(response: Response, by: int) -> Response:
+    """With a CSeq number so much lower: what the request had before it was raised."""
+    return replace(
+        response,
+        lines=[(name, _lowered(line, by) if name == b"cseq" else line) for name, line in response.lines],
+    )
+
+
 def with_lines(data: bytes, lines: list[bytes]) -> bytes:
     """The message with these header lines at the end of its head."""
     head, _, body = data.partition(b"\r\n\r\n")
     return b"\r\n".join([head, *lines]) + b"\r\n\r\n" + body
+
+
+def _lowered(line: bytes, by: int) -> bytes:
+    number, _, method = line_value(line).partition(" ")
+    return b"CSeq: %d %b" % (int(number) - by, method.strip().encode()) if is_digits(number) else line
 
 
 def _is_sound(head: bytes) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache, partial
@@ -173,6 +173,11 @@ def parse_challenge(value: str) -> Challenge | None:
         has_qop="auth" in offered,
         opaque=_unescaped(params["opaque"]) if "opaque" in params else None,
     )
+
+
+def first_answerable(values: Iterable[str]) -> Challenge | None:
+    """Of several challenges the first we can answer, which is the one the server wants most (RFC 8760 §2.4)."""
+    return next((found for value in values if (found := parse_challenge(value)) is not None), None)
 
 
 def answer_challenge(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from apps.sip.controls import wire_text
@@ -16,12 +16,14 @@ from apps.sip.headers import read_head
 from apps.sip.lines import Line, first, line_value, split_lines
 from apps.sip.message import Request
 from apps.sip.name_addr import parse_name_addr
-from apps.sip.params import FieldError, split_list
+from apps.sip.params import FieldError, is_digits, split_list
 from apps.sip.via import received_from
 
 _REALM: Final = re.compile(r'[\s,]realm[ \t]*+=[ \t]*+"([^"\\]*+)"', re.IGNORECASE)
 _IDENTITIES: Final = frozenset({b"p-asserted-identity", b"p-preferred-identity"})
 _CHANGED: Final = frozenset({b"route", b"max-forwards", b"proxy-authorization"})
+# Where the CSeq number stands (RFC 3261 §20.16, RFC 3262 §7.2).
+_COUNTED: Final = {b"cseq": 0, b"rack": 1}
 _MAX_FORWARDS: Final = 70
 
 
@@ -101,6 +103,15 @@ def forwarded(carried: Carried, top: bytes, added: Iterable[str] = (), identity:
     return b"".join((top, wire_text(text).encode(), lines, b"\r\n", carried.body))
 
 
+def raised(carried: Carried, by: int, without: frozenset[bytes] = frozenset()) -> Carried:
+    """With CSeq numbers so much higher (those a RAck names, too), and without the header lines of these names."""
+    # The first line of a head is taken for its start line: give it one.
+    lines = split_lines(b"\r\n" + carried.lines.removesuffix(b"\r\n"))[1:]
+    kept = [_raised(name, raw, by) for name, raw in lines if name not in without]
+    identifying = replace(carried.identifying, cseq=carried.identifying.cseq + by)
+    return replace(carried, lines=b"\r\n".join(kept) + b"\r\n", identifying=identifying)
+
+
 def cancel(top: bytes, identifying: Identifying, reasons: Iterable[bytes] = ()) -> bytes:
     """The CANCEL of the request that went with that top (RFC 3261 §9.1). reasons: header lines (RFC 3326)."""
     return _hop_by_hop(b"CANCEL", top, identifying, identifying.to, reasons)
@@ -122,6 +133,17 @@ def _hop_by_hop(
     rest = b"".join([reason + b"\r\n" for reason in more])
     pieces = (method, top[top.index(b" ") :], identifying.from_, to, identifying.call_id, line, rest)
     return b"".join(pieces) + b"Content-Length: 0\r\n\r\n"
+
+
+def _raised(name: bytes, raw: bytes, by: int) -> bytes:
+    if name not in _COUNTED:
+        return raw
+    words = line_value(raw).split()
+    place = _COUNTED[name]
+    if len(words) <= place or not is_digits(words[place]):
+        return raw
+    words[place] = str(int(words[place]) + by)
+    return raw.partition(b":")[0] + b": " + " ".join(words).encode()
 
 
 def _is_name_addr(line: bytes) -> bool:

@@ -25,7 +25,9 @@ NAMES: Final = {
     b"max-forwards": b"max-forwards",
     b"route": b"route",
     b"record-route": b"record-route",
+    b"rack": b"rack",
     b"reason": b"reason",
+    b"authorization": b"authorization",
     b"proxy-authorization": b"proxy-authorization",
     b"proxy-authenticate": b"proxy-authenticate",
     b"www-authenticate": b"www-authenticate",
@@ -37,10 +39,11 @@ _USUAL: Final = {
     **{spelling: name for name in set(NAMES.values()) for spelling in (name, name.title())},
     b"Call-ID": b"call-id",
     b"CSeq": b"cseq",
+    b"RAck": b"rack",
     b"WWW-Authenticate": b"www-authenticate",
     **dict.fromkeys(
         b"""Contact Allow Supported User-Agent Server Content-Type Accept Date Require Expires Min-SE Session-Expires
-        Allow-Events Event Subscription-State RSeq RAck Privacy Organization Diversion""".split(),
+        Allow-Events Event Subscription-State RSeq Privacy Organization Diversion""".split(),
         b"",
     ),
 }

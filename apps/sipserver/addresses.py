@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import socket
 from ipaddress import IPv6Address, ip_address
-from typing import Any
+from typing import Any, Literal
 
-from .events import Address
+from .events import Address, Origin
 
 MAX_PORT = 65_535
 _IN_PKTINFO_BYTES = 12
 MAPPED_PREFIX = "::ffff:"
+_OURS = "to/"
 WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared, not bound
 
 
@@ -63,6 +64,17 @@ def to_socket_address(family: int, address: Address) -> tuple[Any, ...]:
         host = MAPPED_PREFIX + host
     socket.inet_pton(socket.AF_INET6, host)
     return host, port, 0, int(zone) if zone else 0
+
+
+def way_to(server: Address, transport: Literal["TCP", "TLS"], name: str = "") -> Origin:
+    """As a destination: over a connection that we open. name: whose certificate it must have over TLS, a host name or
+    an address; empty: whatever."""
+    return Origin(*server, transport, f"{_OURS}{format_address(server)}/{name}")
+
+
+def is_outgoing(flow: str | None) -> bool:
+    """Whether it names a connection of way_to."""
+    return flow is not None and flow.startswith(_OURS)
 
 
 def local_host(local: bytes) -> str:

@@ -1,7 +1,7 @@
 """The ASGI server of the call process: what workers hand over on one side, one application instance on the other.
 
 UDP leaves by the shared socket, which is never read here; what is for a connection goes back to the worker that holds
-it. Must not read more than the application takes. Specified in docs/asgi-sip.md.
+it, or over one of our own (outgoing.py). Must not read more than the application takes. Specified in docs/asgi-sip.md.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import logging
 import socket
 from collections import deque
 from collections.abc import Collection, Iterator
+from itertools import chain
 
+from .addresses import from_socket_address, is_outgoing
 from .events import Application, Datagram, Origin, SipScope
-from .flows import DRAIN_WITHIN_S
+from .flows import DRAIN_WITHIN_S, Flows
 from .frames import FrameError, FrameKind, Unframer, datagram, hello, read_datagram, read_flows
+from .outgoing import MOST_OUTGOING, Outgoing
 from .server import STOP_WITHIN_S, Port, SipServer
 
 logger = logging.getLogger(__name__)
@@ -35,12 +38,16 @@ class CallServer(SipServer):
         stop_within_s: float = STOP_WITHIN_S,
     ) -> None:
         super().__init__(application, sock, stop_within_s=stop_within_s)
+        self.flows = Flows(self, self.worker, MOST_OUTGOING)
         self._workers = WorkerPort(self, listening)
+        self._outgoing = Outgoing(self, self.flows, from_socket_address(sock.family, sock.getsockname()))
 
     def _ports(self) -> list[Port]:
-        return [self._workers]
+        return [self._workers, self._outgoing]
 
     def _send_over(self, data: bytes, destination: Origin) -> bool:
+        if is_outgoing(destination.flow):
+            return self._outgoing.send(data, destination)
         return self._workers.send(data, destination)
 
     def _scope(self) -> SipScope:
@@ -60,7 +67,7 @@ class WorkerPort:
 
     @property
     def open_flows(self) -> Collection[str]:
-        return OpenFlows(self._by_worker)
+        return OpenFlows(self._by_worker, self._server.flows.open_flows)
 
     def resume(self) -> None:
         """Those that had to wait come first."""
@@ -217,17 +224,18 @@ class WorkerLine(asyncio.Protocol):
 
 
 class OpenFlows(Collection[str]):
-    """The connections heard of, of workers that are connected; a view that stays true."""
+    """The connections heard of, of workers that are connected, and those we opened; a view that stays true."""
 
-    def __init__(self, by_worker: dict[str, WorkerLine]) -> None:
+    def __init__(self, by_worker: dict[str, WorkerLine], opened: Collection[str]) -> None:
         self._by_worker = by_worker
+        self._opened = opened
 
     def __contains__(self, flow: object) -> bool:
         line = self._by_worker.get(str(flow).rpartition("/")[0])
-        return line is not None and flow in line.flows
+        return flow in self._opened or (line is not None and flow in line.flows)
 
     def __iter__(self) -> Iterator[str]:
-        return (flow for line in self._by_worker.values() for flow in line.flows)
+        return chain(self._opened, *[line.flows for line in self._by_worker.values()])
 
     def __len__(self) -> int:
-        return sum(len(line.flows) for line in self._by_worker.values())
+        return len(self._opened) + sum(len(line.flows) for line in self._by_worker.values())

@@ -94,10 +94,12 @@ class Flows:
     def handshake_failed(self) -> None:
         self._hub.counters.handshakes_failed += 1
 
-    def opened(self, connection: Connection, host: str, port: int, transport: Transport) -> Origin:
-        """The name of a connection that was admitted and now is open."""
+    def opened(
+        self, connection: Connection, host: str, port: int, transport: Transport, flow: str | None = None
+    ) -> Origin:
+        """The name of a connection that was admitted and now is open; a new one where it has none."""
         self._number += 1
-        flow = f"{self._worker}/{self._number}"
+        flow = flow or f"{self._worker}/{self._number}"
         self._connections[flow] = connection
         self._empty.clear()
         self._hub.counters.connections += 1

@@ -106,11 +106,15 @@ class StreamPort:
 
 
 class Stream(asyncio.Protocol):
-    """One connection, from accepted to lost; the Connection of its flow."""
+    """One connection, from there to lost; the Connection of its flow, whose name is new where none is given."""
 
+    idle_s = IDLE_S
     _transport: asyncio.Transport
 
-    def __init__(self, flows: Flows, host: str, port: int, transport: Transport) -> None:
+    def __init__(
+        self, flows: Flows, host: str, port: int, transport: Transport, flow: str | None = None
+    ) -> None:
+        self._flow = flow
         self.was_open = False
         self._flows = flows
         self._peer = host, port
@@ -126,7 +130,7 @@ class Stream(asyncio.Protocol):
         assert isinstance(transport, asyncio.Transport)
         self.was_open = True
         self._transport = transport
-        self._origin = self._flows.opened(self, *self._peer, self._kind)
+        self._origin = self._flows.opened(self, *self._peer, self._kind, self._flow)
         self._close_after(WHOLE_MESSAGE_WITHIN_S)
 
     def data_received(self, data: bytes) -> None:
@@ -179,12 +183,17 @@ class Stream(asyncio.Protocol):
 
     # -- time
 
+    def was_used(self) -> None:
+        """We said something: it is not idle, if it ever was heard."""
+        if self._heard_message and not self._framer.inside_message and not self._framer.broken:
+            self._close_after(self.idle_s)
+
     def _watch(self, still_inside: bool) -> None:
         if self._framer.inside_message:
             if not still_inside:
                 self._close_after(WHOLE_MESSAGE_WITHIN_S)
         else:
-            self._close_after(IDLE_S)
+            self._close_after(self.idle_s)
 
     def _end(self) -> None:
         if not self._transport.is_closing():

@@ -2,16 +2,34 @@
 
 import re
 from ipaddress import ip_address
-from typing import Final
+from typing import Final, NamedTuple
+
+from apps.sip.uri import format_host
+from apps.sipserver.addresses import way_to
+from apps.sipserver.events import Address, Origin
 
 DEFAULT_PORT: Final = 5060
+DEFAULT_TLS_PORT: Final = 5061
 LONGEST_NAME: Final = 253
-_WRITTEN: Final = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:]+))(?::([0-9]{1,5}))?", re.ASCII)
+_WRITTEN: Final = re.compile(
+    r"(?:\[([0-9A-Fa-f.]*:[0-9A-Fa-f:.]*)\]|([^\[\]:]+))(?::([0-9]{1,5}))?", re.ASCII
+)
 _LABEL: Final = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 
 
-def split_server(text: str) -> tuple[str, int | None] | None:
-    """Host (an address, or a name in lower case) and port, None for the usual. None for what is neither."""
+class Server(NamedTuple):
+    """host: an address, or a name in lower case; port None: the usual. Shown as split_server reads it."""
+
+    host: str
+    port: int | None = None
+
+    def __str__(self) -> str:
+        host = format_host(self.host)
+        return host if self.port is None else f"{host}:{self.port}"
+
+
+def split_server(text: str) -> Server | None:
+    """None for what is neither an address nor a name, with or without a port."""
     if text.count(":") > 1 and not text.startswith("["):
         host, port = text, ""
     elif (written := _WRITTEN.fullmatch(text)) is not None:
@@ -21,14 +39,21 @@ def split_server(text: str) -> tuple[str, int | None] | None:
     known = normal_host(host)
     if known is None or (port and not 1 <= int(port) <= 65_535):
         return None
-    return known, int(port) if port else None
+    return Server(known, int(port) if port else None)
 
 
-def show_server(host: str, port: int | None) -> str:
-    """As split_server reads it."""
-    if port is None:
-        return host
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+def default_port(transport: str) -> int:
+    """transport: as TrunkTransport."""
+    return DEFAULT_TLS_PORT if transport.startswith("tls") else DEFAULT_PORT
+
+
+def way_of(address: Address, transport: str, name: str) -> Address | Origin:
+    """To a server of that name at that address. transport: as TrunkTransport."""
+    if transport == "tcp":
+        return way_to(address, "TCP")
+    if transport.startswith("tls"):
+        return way_to(address, "TLS", name if transport == "tls" else "")
+    return address
 
 
 def normal_host(text: str) -> str | None:

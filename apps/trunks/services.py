@@ -27,12 +27,13 @@ from apps.extensions.models import (
 )
 from apps.extensions.notices import notify_directory_changed
 from apps.trunks.numbers import ANY, is_number, normal
-from apps.trunks.servers import is_host_name, show_server, split_server
+from apps.trunks.servers import is_host_name, split_server
 from apps.trunks.status import conflicts_of_network
 
 SETTINGS: Final = frozenset(
     {
         "server",
+        "transport",
         "call_mode",
         "inbound_strip",
         "inbound_add",
@@ -206,12 +207,12 @@ def _normal_setting(name: str, value: Any) -> Any:
 def _normal_server(text: str) -> str:
     if not text:
         return ""
-    split = split_server(text)
-    if split is None:
+    server = split_server(text)
+    if server is None:
         raise ValidationError(
             {"server": "Give a host or host:port, like sip.carrier.example or 192.0.2.10:5060."}
         )
-    return show_server(*split)
+    return str(server)
 
 
 def _normal_prefixes(text: str) -> str:

@@ -6,7 +6,7 @@ whoever floods us; what is not written when the process dies is lost.
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -15,8 +15,9 @@ from uuid import UUID
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from apps.extensions.notices import REGISTRATIONS_CHANGED, payloads
 from apps.registrar.sightings.sql import UPSERT_STRANGERS
-from apps.registrar.sql import to_json
+from apps.registrar.sql import NOTIFY, to_json
 from apps.sipserver.events import Origin
 from apps.trunks import sql
 from apps.trunks.trust import source_address
@@ -25,6 +26,7 @@ from apps.trunks.values import Trunk
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
 
 FLUSH_EVERY_S: Final = 1.0
+TELL_EVERY: Final = dt.timedelta(seconds=5)
 MOST_REFUSED: Final = 1000
 # A flood of forged sources is this many rows a second.
 MOST_REFUSED_AT_ONCE: Final = 50
@@ -66,6 +68,7 @@ class TrunkSightings:
         self._now = now
         self._heard: dict[UUID, LastPacket] = {}
         self._refused: dict[tuple[CallRefusal, str], Refused] = {}
+        self._told: dict[UUID, dt.datetime] = {}
 
     def heard(self, trunk: Trunk, origin: Origin, method: str) -> None:
         """This packet is the trunk's."""
@@ -90,8 +93,17 @@ class TrunkSightings:
             if heard:
                 rows = [_heard_columns(peer_id, packet) for peer_id, packet in heard.items()]
                 await connection.execute(sql.REMEMBER_HEARD, {"rows": to_json(rows)})
+                for payload in payloads(self._to_tell(heard)):
+                    await connection.execute(NOTIFY, {"channel": REGISTRATIONS_CHANGED, "payload": payload})
             if rows := await _strangers(connection, taken):
                 await connection.execute(UPSERT_STRANGERS, {"rows": to_json(rows)})
+
+    def _to_tell(self, heard: Mapping[UUID, LastPacket]) -> list[UUID]:
+        """Whose pages hear of it at once; those of busy trunks do every TELL_EVERY."""
+        told = {peer_id: at for peer_id, at in self._told.items() if at > self._now() - TELL_EVERY}
+        new = {peer_id: packet.at for peer_id, packet in heard.items() if peer_id not in told}
+        self._told = told | new
+        return list(new)
 
 
 async def _strangers(

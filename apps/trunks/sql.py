@@ -11,7 +11,7 @@ SELECT (SELECT version FROM extensions_trunkversion WHERE id = 1),
 """
 
 TRUNKS: Final = """
-SELECT p.id, p.name, d.name, p.enabled, s.call_mode, s.server, s.inbound_strip, s.inbound_add,
+SELECT p.id, p.name, d.name, p.enabled, s.call_mode, s.server, s.transport, s.inbound_strip, s.inbound_add,
     s.outbound_prefixes, s.outbound_strip, s.outbound_add, s.priority
 FROM extensions_peer p
 JOIN extensions_domain d ON d.id = p.domain_id

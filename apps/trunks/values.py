@@ -5,7 +5,8 @@ from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from apps.sipserver.events import Address
+from apps.sipserver.events import Address, Origin
+from apps.trunks.uplink.values import Account
 
 
 class CallMode(StrEnum):
@@ -20,14 +21,17 @@ class Trunk:
     """An enabled trunk.
 
     call_mode: for the calls it brings. servers: where calls to it go, numeric, in the order they are tried; empty: it
-    takes none. They are spoken to over UDP.
+    takes none; an Origin for those that are spoken to over TCP or TLS. account: what their challenges are answered
+    with. host: the name its servers were given by, empty where they were given by address.
     """
 
     peer_id: UUID
     name: str
     domain: str
     call_mode: CallMode
-    servers: tuple[Address, ...] = ()
+    servers: tuple[Address | Origin, ...] = ()
+    account: Account | None = None
+    host: str = ""
 
 
 class Carriers(Protocol):

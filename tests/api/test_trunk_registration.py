@@ -48,7 +48,7 @@ def test_what_is_absent_is_as_in_a_new_one_but_the_password_stays(api: APIClient
         ({}, "registrar", "carrier gives it"),
         ({"registrar": "sip.example", "username": "a"}, "password", "Give the password"),
         ({"registration_string": "no"}, "registration_string", "There is no @"),
-        ({"registration_string": "tls://a:b@c"}, "registration_string", "UDP"),
+        ({"registration_string": "sctp://a:b@c"}, "registration_string", "UDP"),
         ({"registrar": "a b", "username": "a", "password": "b"}, "registrar", "is no server"),
         ({"registrar": "a", "username": "a b", "password": "b"}, "username", "no spaces"),
         ({"registrar": "a", "username": "a", "password": "b\nc"}, "password", "one line"),

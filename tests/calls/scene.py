@@ -3,12 +3,14 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from uuid import UUID
 
 from apps.calls.proxy import Proxy
 from apps.calls.values import Ask, Forward, Hop, Refuse, Send
 from apps.sip.backward import Response, read_response
 from apps.sip.message import Request, parse_request
 from apps.sipserver.events import Address, Origin
+from apps.trunks.uplink.values import Account
 
 KEY = b"k" * 32
 US = "192.0.2.1:5060"
@@ -155,11 +157,18 @@ class Scene:
     most_calls: int = 100
     key: bytes = KEY
     now: float = 1000.0
+    accounts: dict[tuple[UUID, Way], Account] = field(default_factory=dict)
     asks: list[Ask] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._tokens = iter(range(10**9))
-        self.proxy = Proxy(self.key, self.names, lambda: f"u{next(self._tokens)}", self.most_calls)
+        self.proxy = Proxy(
+            self.key,
+            self.names,
+            lambda: f"u{next(self._tokens)}",
+            self.most_calls,
+            account_of=lambda trunk, way: self.accounts.get((trunk, way)),
+        )
 
     def say(self, data: bytes, way: Way) -> list[Heard]:
         return self._heard(self.proxy.receive(data, way, self.now))

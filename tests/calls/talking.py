@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
@@ -141,7 +142,7 @@ class Softphone:
 
     @property
     def contact(self) -> str:
-        over = ";transport=tcp" if self.transport == "TCP" else ""
+        over = "" if self.transport == "UDP" else f";transport={self.transport.lower()}"
         return f"<sip:{self.number}@{format_address(self.phone.source)}{over}>"
 
     async def register(self) -> None:
@@ -217,6 +218,36 @@ class Softphone:
         Incoming(self, bye).reply(200)
 
 
+class Carrier(Softphone):
+    """What waits for our connection, over TCP, or over TLS with a context; over UDP it is where any phone is."""
+
+    def __init__(self, server: Address, transport: str, context: ssl.SSLContext | None = None) -> None:
+        super().__init__("carrier", "", server, transport)
+        self._context = context
+        self.connections = 0
+        self._lines: list[asyncio.StreamWriter] = []
+
+    async def open(self) -> Carrier:
+        if self.transport == "UDP":
+            await super().open()
+            return self
+        self._listening = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self._context)
+        self.phone.source = self._listening.sockets[0].getsockname()[:2]
+        self.close = self._listening.close
+        return self
+
+    async def closed(self) -> None:
+        await super().closed()
+        for line in self._lines:
+            line.close()
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._lines.append(writer)
+        self._send = writer.write
+        await self._read(reader)
+
+
 @dataclass(slots=True)
 class Call:
     """What the caller sees."""
@@ -269,7 +300,7 @@ class Incoming:
     request: Message
     tag: str = field(default_factory=lambda: f"u{next(_serial)}")
 
-    def reply(self, status: int) -> bytes:
+    def reply(self, status: int, *further: str) -> bytes:
         to = self.request.value("to")
         echoed = [f"Via: {value}" for value in self.request.values("via")]
         echoed += [f"Record-Route: {value}" for value in self.request.values("record-route")]
@@ -281,6 +312,7 @@ class Incoming:
             f"Call-ID: {self.request.call_id}",
             f"CSeq: {self.request.value('cseq')}",
             f"Contact: {self.phone.contact}",
+            *further,
             "Content-Length: 0",
         ]
         data = ("\r\n".join(lines) + "\r\n\r\n").encode()

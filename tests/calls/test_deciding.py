@@ -8,17 +8,19 @@ import pytest
 
 from apps.calls.authorizing import Caller, Claimant
 from apps.calls.deciding import RING_IN_TURN_S, RING_S, decide, questions
-from apps.calls.values import Forward, Hop, Refuse, Verdict
+from apps.calls.values import CarrierLeg, Forward, Hop, Refuse, Verdict
 from apps.registrar.authentication import Claim
 from apps.registrar.gruu import temp_gruu
 from apps.routing.answer import Found, Owner, RouteAnswer, Target, Wanted, WantedContact, answer
 from apps.sip.digest import Algorithm, DigestCredentials
 from apps.sip.uri import parse_sip_uri
+from apps.sipserver.addresses import way_to
 from apps.sipserver.events import Origin
 from apps.trunks.values import CallMode, Trunk
 from tests.calls.asking import NO_TRUNKS, TRUNK, FewTrunks, request
 from tests.registrar.registrations import DOMAIN
 from tests.routing.test_answer import target
+from tests.trunks.uplink.carrier import account
 
 ANN = Caller("example.com", "1001", "Ann Lee")
 IDENTITY = '"Ann Lee" <sip:1001@example.com>'
@@ -199,6 +201,18 @@ def test_a_number_nobody_has_goes_out_by_each_server_of_each_trunk_in_turn() -> 
         ),
         RING_S,
     )
+
+
+def test_a_trunk_is_called_as_it_was_named_over_what_it_wants_with_its_account() -> None:
+    over_tls = way_to(("192.0.2.5", 5061), "TLS", "sip.carrier.example")
+    trunk = replace(TRUNK, servers=(over_tls,), host="sip.carrier.example", account=account())
+    verdict = told(
+        found=Found.UNKNOWN_USER,
+        uri="sip:030@example.com",
+        carriers=FewTrunks(outward={"030": ((trunk, "030"),)}),
+    )
+    uri = "sip:030@sip.carrier.example"
+    assert verdict == Forward(((Hop(uri, over_tls, (), IDENTITY, CarrierLeg(account())),),), RING_S)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -14,8 +15,14 @@ from asgiref.sync import sync_to_async
 from apps.calls.models import CallProcess
 from apps.extensions.audit import Actor
 from apps.extensions.models import Domain
-from apps.extensions.services import extension_create
-from tests.calls.talking import Call, Dialog, Incoming, Softphone
+from apps.extensions.services import extension_create, trunk_create
+from apps.sip.digest import Algorithm, DigestCredentials, ha1, parse_authorization, verify
+from apps.sipserver.addresses import format_address
+from apps.sipserver.certificates import ensure_self_signed
+from apps.sipserver.tls import server_context
+from apps.trunks.services import trunk_numbers_put, trunk_settings_update, trusted_address_add
+from apps.trunks.uplink.services import registration_set
+from tests.calls.talking import Call, Carrier, Dialog, Incoming, Softphone, new_branch
 from tests.registrar.server import Address, sip_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -58,6 +65,37 @@ async def connect(address: Address, domain: Domain) -> AsyncIterator[Connect]:
         await phone.closed()
 
 
+@pytest.fixture
+async def carriers(
+    address: Address, domain: Domain, actor: Actor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[list[Carrier]]:
+    """Over each transport one, where numbers that begin with 0, 1 and 2 go; the last has a certificate known here."""
+    certificate = ensure_self_signed(tmp_path, ["127.0.0.1"])
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.chain))
+    contexts = {"UDP": None, "TCP": None, "TLS": server_context(certificate)}
+    carriers = [await Carrier(address, *each).open() for each in contexts.items()]
+    for number, carrier in enumerate(carriers):
+        await sync_to_async(trunk_with_account)(carrier, str(number), actor)
+    yield carriers
+    for carrier in carriers:
+        await carrier.closed()
+
+
+def trunk_with_account(carrier: Carrier, prefix: str, actor: Actor) -> None:
+    """Its calls ring at 1002."""
+    (host, port), transport = carrier.phone.source, carrier.transport.lower()
+    trunk = trunk_create(domain=Domain.objects.get(), name=f"over-{transport}", actor=actor)
+    where = format_address((host, port))
+    trunk_settings_update(
+        trunk=trunk, server=where, transport=transport, outbound_prefixes=prefix, actor=actor
+    )
+    trusted_address_add(trunk=trunk, network=host, port=port, transport=transport, actor=actor)
+    trunk_numbers_put(trunk=trunk, numbers=[("4930", "1002")], actor=actor)
+    registration_set(
+        trunk=trunk, actor=actor, registrar=where, username="4940", password=PASSWORD, enabled=False
+    )
+
+
 def sip_workers(server: subprocess.Popen[bytes]) -> list[int]:
     found = subprocess.run(
         ["ps", "-o", "pid=,args=", "--ppid", str(server.pid)], capture_output=True, text=True, check=False
@@ -65,7 +103,9 @@ def sip_workers(server: subprocess.Popen[bytes]) -> list[int]:
     return [int(line.split()[0]) for line in found.stdout.splitlines() if "sipworker" in line]
 
 
-async def test_calls_through_the_server_end_as_they_should(address: Address, connect: Connect) -> None:
+async def test_calls_through_the_server_end_as_they_should(
+    address: Address, connect: Connect, carriers: list[Carrier]
+) -> None:
     """One server for all of it: starting one takes longer than a call."""
     with sip_server(address, 2, calls=True) as server:
         ann, bob = await connect("1001"), await connect("1002")
@@ -77,6 +117,10 @@ async def test_calls_through_the_server_end_as_they_should(address: Address, con
         over_tcp = await connect("1004", "TCP")
         await answered_and_hung_up_by_either(over_tcp, bob)
         await answered_and_hung_up_by_either(bob, over_tcp)
+        for prefix, carrier in enumerate(carriers):
+            await a_carrier_that_challenges_is_answered(ann, carrier, str(prefix))
+        await a_carrier_calls_over_the_connection_we_opened(carriers[-1], bob)
+        assert [carrier.connections for carrier in carriers] == [0, 1, 1]
         await workers_may_die_during_calls(server, ann, bob)
         await the_call_process_may_die_during_calls(ann, bob)
 
@@ -92,6 +136,45 @@ async def answered_and_hung_up_by_either(caller: Softphone, called: Softphone) -
             await asyncio.gather(caller.hang_up(ours, 3), called.hung_up(theirs))
         else:
             await asyncio.gather(called.hang_up(theirs, 1), caller.hung_up(ours))
+
+
+async def a_carrier_that_challenges_is_answered(caller: Softphone, carrier: Carrier, prefix: str) -> None:
+    """By us: the caller hears nothing of it, and both may hang up."""
+    for caller_hangs_up in (True, False):
+        call = await caller.call(f"{prefix}301234")
+        incoming = await let_in(carrier, call)
+        theirs, ours = await asyncio.gather(incoming.answer(), call.answered())
+        if caller_hangs_up:
+            await asyncio.gather(caller.hang_up(ours, 3), carrier.hung_up(theirs))
+        else:
+            await asyncio.gather(carrier.hang_up(theirs, 1), caller.hung_up(ours))
+
+
+async def a_carrier_calls_over_the_connection_we_opened(carrier: Carrier, called: Softphone) -> None:
+    own = f"<sip:4930@127.0.0.1>;tag={new_branch()}"
+    dialog = Dialog(new_branch(), own, "<sip:4930@127.0.0.1>", "sip:4930@127.0.0.1", ())
+    data = carrier.request("INVITE", dialog, 2, branch=new_branch(), body="v=0\r\n")
+    carrier.say(data)
+    call = Call(carrier, dialog, data, "")
+    incoming = await called.ring()
+    theirs, ours = await asyncio.gather(incoming.answer(), call.answered())
+    await asyncio.gather(called.hang_up(theirs, 1), carrier.hung_up(ours))
+
+
+async def let_in(carrier: Carrier, call: Call) -> Incoming:
+    """The INVITE that comes when the first one was challenged, which now rings."""
+    first = Incoming(carrier, await carrier.hear(lambda one: one.status is None and one.method == "INVITE"))
+    asking = 'Digest realm="carrier", nonce="n1", algorithm=SHA-256, qop="auth"'
+    refusal = first.reply(407, f"Proxy-Authenticate: {asking}")
+    await carrier.hear(lambda one: one.status is None and one.method == "ACK", refusal)
+    incoming = await carrier.ring()
+    again = incoming.request
+    credentials = parse_authorization(again.values("proxy-authorization"), "carrier")
+    assert isinstance(credentials, DigestCredentials), again.raw
+    assert verify(credentials, ha1(Algorithm.SHA256, "4940", "carrier", PASSWORD), "INVITE")
+    assert (first.request.value("cseq"), again.value("cseq")) == ("2 INVITE", "3 INVITE")
+    assert (await call.response(180)).value("cseq") == "2 INVITE"
+    return incoming
 
 
 async def busy(caller: Softphone, called: Softphone) -> None:

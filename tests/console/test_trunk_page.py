@@ -20,6 +20,7 @@ SETTINGS = {
     "enabled": "on",
     "call_mode": "redirect",
     "server": "sip.carrier.example:5080",
+    "transport": "tls",
     "inbound_strip": "5",
     "inbound_add": "",
     "outbound_prefixes": "0 +",
@@ -158,8 +159,9 @@ def test_settings_are_saved_and_a_wrong_one_stands_beside_its_field(as_admin: Cl
     place = f"/trunks/{trunk.pk}/edit/"
     assert as_admin.post(place, SETTINGS).status_code == 302
     settings = TrunkSettings.objects.get(peer=trunk)
-    assert (settings.server, settings.call_mode, settings.outbound_prefixes) == (
+    assert (settings.server, settings.transport, settings.call_mode, settings.outbound_prefixes) == (
         "sip.carrier.example:5080",
+        "tls",
         "redirect",
         "0 +",
     )

@@ -47,9 +47,9 @@ def test_a_registration_is_set_from_its_string_and_never_shows_the_password(
 
 
 def test_a_string_that_cannot_be_read_is_said_beside_its_field(as_admin: Client, trunk: Peer) -> None:
-    sent = {"registration_string": "tls://4940:x@sip.carrier.example", "expires_s": "600"}
+    sent = {"registration_string": "sctp://4940:x@sip.carrier.example", "expires_s": "600"}
     text = as_admin.post(address("trunk_registration", trunk), sent).content.decode()
-    assert "Registering over TLS is not possible yet" in text
+    assert "Registering over SCTP is not possible" in text
     assert not TrunkRegistration.objects.exists()
 
 

@@ -31,6 +31,8 @@ from apps.extensions.services import (
 )
 from apps.registrar.rounds import DATABASE_TROUBLE
 from apps.trunks.directory import TRUSTED_FOR_S, Pool, TrunkDirectory
+from apps.trunks.sealing import TrunkKeys
+from apps.trunks.uplink.services import registration_remove, registration_set, trunk_keys
 from apps.trunks.values import CallMode, Carriers
 from tests.trunks.conftest import Clock
 
@@ -193,3 +195,34 @@ async def test_a_name_is_trusted_by_its_addresses_for_an_hour(
     await directory.refresh()
     assert whose(directory) is None
     assert directory.ways_out("example.com", "1") == ()
+
+
+async def test_a_trunk_has_the_account_it_registers_with_and_only_its_servers_are_told(
+    trunk: Peer, pool: Pool, clock: Clock, actor: Actor
+) -> None:
+    keys = trunk_keys()
+    directory = TrunkDirectory(pool, clock, keys)
+    await TrunkSettings.objects.filter(peer=trunk).aupdate(server="203.0.113.1")
+    await done(
+        registration_set, trunk=trunk, actor=actor, registrar="reg.example", username="4940", password="one"
+    )
+    await directory.refresh()
+    server = ("203.0.113.1", 5060)
+    account = directory.account_of(trunk.pk, server)
+    assert account is not None
+    assert (account.username, account.password, account.trunk_id) == ("4940", "one", trunk.pk)
+    assert directory.account_of(trunk.pk, ("203.0.113.2", 5060)) is None
+    assert directory.account_of(trunk.pk, ("203.0.113.1", 5070)) is None
+
+    await done(registration_set, trunk=trunk, actor=actor, password="two")
+    await directory.refresh()
+    account = directory.account_of(trunk.pk, server)
+    assert account is not None
+    assert account.password == "two"
+
+    stranger = TrunkDirectory(pool, clock, TrunkKeys([], "another key"))
+    await stranger.refresh()
+    assert stranger.account_of(trunk.pk, server) is None
+    await done(registration_remove, trunk=trunk, actor=actor)
+    await directory.refresh()
+    assert directory.account_of(trunk.pk, server) is None

@@ -11,6 +11,7 @@ from apps.extensions.models import (
     Peer,
     TrunkCallMode,
     TrunkNumber,
+    TrunkTransport,
     TrustedAddress,
     TrustedHost,
     TrustedTransport,
@@ -116,7 +117,10 @@ class TrunkSerializer(serializers.Serializer[Peer]):
     enabled = serializers.BooleanField()
     server = serializers.CharField(
         source="trunk_settings.server",
-        help_text="Where calls to it go (UDP), host or host:port; empty: nowhere.",
+        help_text="Where calls to it go, host or host:port; empty: nowhere.",
+    )
+    transport = serializers.ChoiceField(
+        TrunkTransport.choices, source="trunk_settings.transport", help_text="How its servers are spoken to."
     )
     call_mode = serializers.ChoiceField(
         TrunkCallMode.choices, source="trunk_settings.call_mode", help_text="How the calls it brings go on."
@@ -138,6 +142,7 @@ class TrunkChange(StrictSerializer):
 
     enabled = serializers.BooleanField(required=False)
     server = serializers.CharField(required=False, allow_blank=True, max_length=262)
+    transport = serializers.ChoiceField(TrunkTransport.choices, required=False)
     call_mode = serializers.ChoiceField(TrunkCallMode.choices, required=False)
     inbound_strip = serializers.IntegerField(
         required=False, min_value=0, max_value=32, help_text="Digits taken off the front, a + counts as one."

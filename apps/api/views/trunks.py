@@ -1,5 +1,7 @@
 """/api/v1/trunks/ and the addresses each is trusted from."""
 
+from typing import Any, ClassVar
+
 from django.db import transaction
 from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
@@ -83,18 +85,55 @@ class TrunkViewSet(ApiViewSet):
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
-class IpAddressViewSet(ApiViewSet):
-    """Where one trunk is trusted from."""
+class TrunkPartViewSet(ApiViewSet):
+    """What one trunk has several of. queryset: those of all trunks, with their trunk as peer; missing: the answer for
+    an id that is none of the trunk's."""
 
-    serializer_class = IpAddressSerializer
-    queryset = TrustedAddress.objects.none()
     lookup_url_kwarg = "id"
-    ordering = ("created_at", "id")
-    field_names = {"network": "ip_address"}
+    missing: ClassVar[str]
+
+    def get_queryset(self) -> QuerySet[Any]:
+        return super().get_queryset().filter(peer=self.trunk())
 
     @NAMED
     def list(self, request: Request, trunk: str) -> Response:
-        return self.page_of(self._rows(), IpAddressSerializer)
+        return self.page_of(self.get_queryset(), self.get_serializer_class())
+
+    @NAMED
+    @BY_ID
+    def retrieve(self, request: Request, trunk: str, id: str) -> Response:  # noqa: A002 - the row's name
+        return Response(self.get_serializer_class()(self.row()).data)
+
+    @NAMED
+    @BY_ID
+    def destroy(self, request: Request, trunk: str, id: str) -> Response:  # noqa: A002 - the row's name
+        self.remove(self.row())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    def remove(self, row: Any) -> None:
+        raise NotImplementedError
+
+    def created(self, row: Any) -> Response:
+        return Response(self.get_serializer_class()(row).data, status=status.HTTP_201_CREATED)
+
+    def trunk(self) -> Peer:
+        return find(trunks(), self.kwargs["trunk"], "name")
+
+    def row(self) -> Any:
+        found = self.get_queryset().filter(pk=self.kwargs["id"]).first()
+        if found is None:
+            raise Problem(NOT_FOUND, self.missing)
+        return found
+
+
+class IpAddressViewSet(TrunkPartViewSet):
+    """Where one trunk is trusted from."""
+
+    serializer_class = IpAddressSerializer
+    queryset = TrustedAddress.objects.select_related("peer")
+    ordering = ("created_at", "id")
+    field_names = {"network": "ip_address"}
+    missing = "This trunk has no address of this id."
 
     @NAMED
     @extend_schema(request=IpAddressCreate, responses={201: IpAddressSerializer})
@@ -102,28 +141,7 @@ class IpAddressViewSet(ApiViewSet):
         """Trusts the trunk from one more network; a wide one only with wide_confirmed, one where phones or another
         trunk are only with conflicts_confirmed."""
         fields = self.body(IpAddressCreate)
-        made = trusted_address_add(trunk=self._trunk(), actor=self.actor, **fields)
-        return Response(IpAddressSerializer(made).data, status=status.HTTP_201_CREATED)
+        return self.created(trusted_address_add(trunk=self.trunk(), actor=self.actor, **fields))
 
-    @NAMED
-    @BY_ID
-    def retrieve(self, request: Request, trunk: str, id: str) -> Response:  # noqa: A002 - the address's name
-        return Response(IpAddressSerializer(self._address(id)).data)
-
-    @NAMED
-    @BY_ID
-    def destroy(self, request: Request, trunk: str, id: str) -> Response:  # noqa: A002 - the address's name
-        trusted_address_remove(address=self._address(id), actor=self.actor)
-        return Response(status=status.HTTP_204_NO_CONTENT)
-
-    def _trunk(self) -> Peer:
-        return find(trunks(), self.kwargs["trunk"], "name")
-
-    def _rows(self) -> QuerySet[TrustedAddress]:
-        return TrustedAddress.objects.filter(peer=self._trunk()).select_related("peer")
-
-    def _address(self, address_id: str) -> TrustedAddress:
-        found = self._rows().filter(pk=address_id).first()
-        if found is None:
-            raise Problem(NOT_FOUND, "This trunk has no address of this id.")
-        return found
+    def remove(self, row: TrustedAddress) -> None:
+        trusted_address_remove(address=row, actor=self.actor)

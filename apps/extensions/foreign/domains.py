@@ -1,6 +1,6 @@
 """Which of our domains a found user or carrier belongs to, and what has to become of the domain first."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from django.core.exceptions import ValidationError
@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from apps.extensions.audit import Actor
 from apps.extensions.checks import check_domain_name, check_realm
 from apps.extensions.foreign.values import Action, Step
-from apps.extensions.models import DigestOrder, Domain
+from apps.extensions.models import DigestOrder, Domain, TrustedAddress
 from apps.extensions.services import domain_create, domain_update
 
 MD5_ORDERS = frozenset({DigestOrder.MD5_ONLY, DigestOrder.MD5_FIRST})
@@ -25,13 +25,20 @@ class Choices:
     refuse_weak: bool = False
 
 
+Conflicts = Callable[[TrustedAddress], Iterable[str]]
+
+
 @dataclass(slots=True)
 class Domains:
-    """Our domains by name, made and changed as the choices allow; `steps` says what was."""
+    """Our domains by name, made and changed as the choices allow; `steps` says what was.
+
+    conflicts: what else is where a trunk would be trusted from, in sentences.
+    """
 
     choices: Choices
     actor: Actor
     apply: bool
+    conflicts: Conflicts
     steps: list[Step] = field(default_factory=list)
     _known: dict[str, Domain | None] = field(default_factory=dict)
 

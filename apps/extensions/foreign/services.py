@@ -11,7 +11,7 @@ from typing import Final
 from django.db import transaction
 
 from apps.extensions.audit import Actor
-from apps.extensions.foreign.domains import Choices, Domains
+from apps.extensions.foreign.domains import Choices, Conflicts, Domains
 from apps.extensions.foreign.trunks import Trunks
 from apps.extensions.foreign.users import Decided, Present, Users
 from apps.extensions.foreign.values import Action, Found, FoundExtension, Step
@@ -23,10 +23,11 @@ BATCH: Final = 500
 
 
 def directory_take_over(
-    *, found: Found, choices: Choices, source: str, actor: Actor, apply: bool
+    *, found: Found, choices: Choices, source: str, actor: Actor, apply: bool, conflicts: Conflicts
 ) -> Iterator[Step]:
-    """Every step, in the order of the source; what was written is committed when its step comes out."""
-    domains = Domains(choices, actor, apply)
+    """Every step, in the order of the source; what was written is committed when its step comes out. conflicts: as of
+    Domains."""
+    domains = Domains(choices, actor, apply, conflicts)
     for domain, users in _by_domain(found.extensions, domains):
         if isinstance(domain, str):
             yield from domains.new_steps()

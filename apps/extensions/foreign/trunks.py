@@ -28,7 +28,8 @@ class Trunks:
         trunk = Peer.objects.filter(domain=domain.pk, name=found.name).first()
         if problem := _name_problem(found.name, domain, trunk):
             return [Step(Action.CONFLICT, "trunk", found.name, domain.name, problem)]
-        addresses = [(address, *_decided(address, trunk)) for address in found.addresses]
+        decided = [self._decided(address, trunk) for address in found.addresses]
+        addresses = [(address, *one) for address, one in zip(found.addresses, decided, strict=True)]
         steps = [Step(action, "address", found.name, domain.name, said) for _, action, said in addresses]
         new = [address for address, action, _ in addresses if action == Action.CREATE]
         if trunk is None and new:
@@ -44,6 +45,16 @@ class Trunks:
                     actor=self.domains.actor,
                 )
         return steps
+
+    def _decided(self, address: FoundAddress, trunk: Peer | None) -> tuple[Action, str]:
+        action, said = _decided(address, trunk)
+        if action != Action.CREATE:
+            return action, said
+        trusted = TrustedAddress(
+            peer=trunk or Peer(), network=_network(address), port=address.port, transport=address.transport
+        )
+        found = list(self.domains.conflicts(trusted))
+        return (Action.CONFLICT, f"{said}: {' '.join(found)}") if found else (action, said)
 
 
 def _name_problem(name: str, domain: Domain, trunk: Peer | None) -> str:

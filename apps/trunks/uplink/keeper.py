@@ -21,8 +21,9 @@ from psycopg_pool import AsyncConnectionPool
 from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
 from apps.sip.branches import is_uplink_reply
 from apps.sip.reply import parse_reply
-from apps.sipserver.events import Address, Datagram
+from apps.sipserver.events import Address, Datagram, Origin
 from apps.trunks.sealing import CannotOpenPassword, TrunkKeys
+from apps.trunks.servers import DEFAULT_TLS_PORT, Server, default_port, way_of
 from apps.trunks.uplink import store
 from apps.trunks.uplink.names import Resolve, resolve
 from apps.trunks.uplink.probes import Probes, ProbeState
@@ -38,8 +39,8 @@ MARGIN_S: Final = 2.0
 
 AnyConnection = AsyncConnection[Any]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-# By trunk, the servers that calls to it go to over UDP.
-Servers = Callable[[], Mapping[UUID, Collection[Address]]]
+# By trunk, the servers that calls to it go to.
+Servers = Callable[[], Mapping[UUID, Collection[Address | Origin]]]
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +51,7 @@ def by_chance() -> Chance:
 
 class UplinkKeeper:
     """send: the ASGI one; known_as: host and port of ours for Via and Contact, the host empty where it is not known;
-    name: this process', unlike any other's."""
+    tls_port: ours for carriers that are spoken to over TLS; name: this process', unlike any other's."""
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class UplinkKeeper:
         keys: TrunkKeys,
         name: str,
         *,
+        tls_port: int = DEFAULT_TLS_PORT,
         servers: Servers = dict,
         resolve: Resolve = resolve,
         clock: Callable[[], float] = time.monotonic,
@@ -68,6 +70,7 @@ class UplinkKeeper:
         self.pool = pool
         self.send = send
         self.known_as = known_as
+        self._tls_port = tls_port
         self.keys = keys
         self.name = name
         self._servers = servers
@@ -121,6 +124,13 @@ class UplinkKeeper:
                 self._outbox += uplink.hear(reply, now_s)
             self._news.set()
 
+    def flows_closed(self, flows: Collection[str]) -> None:
+        """Connections are gone, ours to carriers perhaps among them."""
+        now_s = self._clock()
+        for uplink in (*self._uplinks.values(), *self._leaving):
+            self._outbox += uplink.flows_closed(flows, now_s)
+        self._news.set()
+
     async def lead(self) -> None:
         """Takes or renews the lease, and reads what is asked for."""
         began_s = self._clock()
@@ -171,7 +181,10 @@ class UplinkKeeper:
             known = self._uplinks.get(row.trunk_id)
             if not row.is_on:
                 self._switch_off(row, now_s)
-            elif known is None or known.account.version != row.version:
+            elif known is None or (known.account.version, known.account.transport) != (
+                row.version,
+                row.transport,
+            ):
                 self._begin(row, now_s)
         for trunk_id in self._uplinks.keys() - {row.trunk_id for row in rows}:
             self._leave(self._uplinks.pop(trunk_id), now_s)
@@ -191,15 +204,18 @@ class UplinkKeeper:
                 standing = standing if standing.is_registered(now_s) else None
             else:
                 self._leave(known, now_s)
+                standing = None
         elif standing is not None and self._is_elsewhere(standing, account):
             standing = None
-        self._uplinks[row.trunk_id] = Uplink(account, self.known_as, self._chance, now_s, standing)
+        self._uplinks[row.trunk_id] = Uplink(account, self._own(account), self._chance, now_s, standing)
 
     def _is_elsewhere(self, standing: Standing, account: Account) -> bool:
         """The carrier has another contact than ours, of the process that died."""
-        return bool(standing.contact and self.known_as[0]) and standing.contact != account.contact(
-            self.known_as
-        )
+        own = self._own(account)
+        return bool(standing.contact and own[0]) and standing.contact != account.contact(own)
+
+    def _own(self, account: Account) -> Address:
+        return (self.known_as[0], self._tls_port) if account.over == "TLS" else self.known_as
 
     def _switch_off(self, row: Asked, now_s: float) -> None:
         """Leaves, also in place of a process that could not any more; then says that it is off."""
@@ -210,7 +226,7 @@ class UplinkKeeper:
         elif row.standing is not None and row.standing.is_registered(now_s):
             account = self._account(row, now_s)
             if account is not None and not self._is_elsewhere(row.standing, account):
-                self._leave(Uplink(account, self.known_as, self._chance, now_s, row.standing), now_s)
+                self._leave(Uplink(account, self._own(account), self._chance, now_s, row.standing), now_s)
         self._still[key] = _nothing(now_s)
 
     def _leave(self, uplink: Uplink, now_s: float) -> None:
@@ -230,11 +246,11 @@ class UplinkKeeper:
     async def _aim(self, connection: AnyConnection, is_new: bool) -> None:
         """Whom to probe: where calls to a trunk go, and where it is registered."""
         probed = await store.read_probed(connection)
-        servers = {trunk_id: set(addresses) for trunk_id, addresses in self._servers().items()}
+        servers = {trunk_id: set(ways) for trunk_id, ways in self._servers().items()}
         for trunk_id, uplink in self._uplinks.items():
             servers.setdefault(trunk_id, set()).update(uplink.servers)
         targets = {
-            (trunk_id, server): asking
+            (trunk_id, server[:2]): replace(asking, way=server if isinstance(server, Origin) else None)
             for trunk_id, asking in probed.items()
             for server in servers.get(trunk_id, ())
         }
@@ -253,8 +269,12 @@ class UplinkKeeper:
         task.add_done_callback(self._lookups.discard)
 
     async def _found(self, uplink: Uplink) -> None:
-        assert uplink.wants is not None
-        servers, own_host = await self._resolve(uplink.wants, self.known_as[0])
+        wanted, transport = uplink.wants, uplink.account.transport
+        assert wanted is not None
+        if wanted.port is None:
+            wanted = Server(wanted.host, default_port(transport))
+        addresses, own_host = await self._resolve(wanted, self.known_as[0])
+        servers = [way_of(address, transport, wanted.host) for address in addresses]
         self._outbox += uplink.found(servers, own_host, self._clock())
         self._news.set()
 
@@ -293,5 +313,5 @@ def _nothing(now_s: float) -> Standing:
 
 def _means_the_same(a: Account, b: Account) -> bool:
     """Whether both register the same contact of the same address of record at the same place."""
-    places = [(one.registrar, one.outbound_proxy, one.aor, one.contact_user) for one in (a, b)]
+    places = [(one.registrar, one.outbound_proxy, one.aor, one.contact_user, one.transport) for one in (a, b)]
     return places[0] == places[1]

@@ -11,8 +11,7 @@ from typing import Final
 
 from apps.sipserver.addresses import from_socket_address
 from apps.sipserver.events import Address
-from apps.trunks.uplink.strings import Server
-from apps.trunks.uplink.values import DEFAULT_PORT
+from apps.trunks.servers import DEFAULT_PORT, Server
 
 WITHIN_S: Final = 10.0
 

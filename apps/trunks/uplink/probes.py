@@ -17,7 +17,7 @@ from apps.registrar.regevent.values import Way
 from apps.sip.branches import UPLINK_MAGIC
 from apps.sip.reply import SipReply
 from apps.sip.uri import format_host
-from apps.sipserver.events import Address, Datagram
+from apps.sipserver.events import Address, Datagram, Origin
 from apps.trunks.uplink.values import server_name
 
 
@@ -40,10 +40,11 @@ class ProbeState:
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How often a server is asked, and the domain that asks."""
+    """How often a server is asked, the domain that asks, and the connection, if it is asked over one."""
 
     interval_s: int
     domain: str
+    way: Origin | None = None
 
 
 Targets = Mapping[tuple[UUID, Address], Asking]
@@ -146,7 +147,8 @@ class Probes:
         state, asking = self.known[probe_id], self._asking[probe_id]
         self._numbers += 1
         branch, uri = f"{UPLINK_MAGIC}{self._token()}", f"sip:{server_name(state.server)}"
-        target = Target(uri, uri, Way(*state.server), asker=asking.domain)
+        destination: Address | Origin = asking.way or state.server
+        target = Target(uri, uri, Way(*destination), asker=asking.domain)
         data = build_options(target, f"{format_host(own[0])}:{own[1]}", branch, self._token())
         self._sent[branch] = probe_id, self._numbers, now_s
         self._under_way.add(
@@ -154,13 +156,13 @@ class Probes:
                 probe_id,
                 self._numbers,
                 data,
-                state.server,
+                destination,
                 now_s=now_s,
                 interval_s=asking.interval_s,
-                t1_s=T1_S,
+                t1_s=T1_S if asking.way is None else None,
             )
         )
-        return data, state.server
+        return data, destination
 
     def _forget(self, probe_id: UUID, number: int) -> None:
         self._sent = {branch: sent for branch, sent in self._sent.items() if sent[:2] != (probe_id, number)}

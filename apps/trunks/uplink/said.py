@@ -7,14 +7,14 @@ import re
 from typing import Final
 
 from apps.sip.contact import ContactError, Star, parse_contacts, parse_expires
-from apps.sip.digest import Challenge, answer_challenge, parse_challenge
+from apps.sip.digest import Challenge, answer_challenge, first_answerable
 from apps.sip.params import bounded_int, is_digits
 from apps.sip.reply import SipReply
 from apps.sip.uri import SipUri, format_host, normal_host
 from apps.sipserver.events import Address
+from apps.trunks.servers import DEFAULT_PORT, Server
 from apps.trunks.uplink.pauses import MOST_EXPIRES_S, MOST_RETRY_AFTER_S
-from apps.trunks.uplink.strings import Server
-from apps.trunks.uplink.values import DEFAULT_PORT, Account
+from apps.trunks.uplink.values import Account
 
 USER_AGENT: Final = "Registrar Admin"
 LONGEST_PHRASE: Final = 64
@@ -39,7 +39,7 @@ def build_register(
     host, port = format_host(own[0]), own[1]
     lines = [
         f"REGISTER {uri} SIP/2.0",
-        f"Via: SIP/2.0/UDP {host}:{port};rport;branch={branch}",
+        f"Via: SIP/2.0/{account.over} {host}:{port};rport;branch={branch}",
         "Max-Forwards: 70",
         f"From: <{account.aor}>;tag={tag}",
         f"To: <{account.aor}>",
@@ -74,9 +74,8 @@ def credentials_for(
 
 
 def challenge_of(reply: SipReply) -> Challenge | None:
-    """The first we can answer, which is the one the carrier wants most (RFC 8760 §2.4)."""
-    challenges = map(parse_challenge, reply.values(_CHALLENGES[reply.status]))
-    return next((challenge for challenge in challenges if challenge is not None), None)
+    """The one of a 401 or a 407 that is answered; None if we can answer none."""
+    return first_answerable(reply.values(_CHALLENGES[reply.status]))
 
 
 def granted_s(reply: SipReply, account: Account, own: Address, asked_s: int) -> int:
@@ -109,14 +108,16 @@ def retry_after_s(reply: SipReply) -> int | None:
     return bounded_int(match[0], MOST_RETRY_AFTER_S) if match else None
 
 
-def moved_to(reply: SipReply) -> Server | None:
-    """Where a 301 or 302 sends us; None if that is no server we could ask over UDP (RFC 3261 §8.1.3.4)."""
+def moved_to(reply: SipReply, account: Account) -> Server | None:
+    """Where a 301 or 302 sends us; None if that is no server we could ask as we do here (RFC 3261 §8.1.3.4)."""
     try:
         contacts = parse_contacts(reply.values("contact"))
     except ContactError:
         return None
     uris = () if isinstance(contacts, Star) else tuple(one.uri for one in contacts)
-    return next((Server(uri.host, uri.port) for uri in uris if uri is not None and _is_over_udp(uri)), None)
+    return next(
+        (Server(uri.host, uri.port) for uri in uris if uri is not None and _is_over(uri, account)), None
+    )
 
 
 def phrase_of(reply: SipReply) -> str:
@@ -130,5 +131,6 @@ def _is_ours(uri: SipUri, account: Account, own: Address) -> bool:
     return (uri.user, uri.host, uri.port or DEFAULT_PORT) == (user, normal_host(host), port)
 
 
-def _is_over_udp(uri: SipUri) -> bool:
-    return uri.scheme == "sip" and (dict(uri.params).get("transport") or "udp").lower() == "udp"
+def _is_over(uri: SipUri, account: Account) -> bool:
+    """Whoever was asked over a connection and names no transport means the same."""
+    return uri.scheme == "sip" and (dict(uri.params).get("transport") or account.over).upper() == account.over

@@ -9,7 +9,8 @@ from uuid import UUID
 from apps.extensions.models import Peer, PeerKind
 from apps.registrar.selectors import database_now
 from apps.trunks.models import TrunkProbe, TrunkRegistration, TrunkRegistrationState
-from apps.trunks.uplink.values import UplinkReason, UplinkState
+from apps.trunks.status import TrunkStatus, status_of
+from apps.trunks.uplink.values import UplinkReason, UplinkState, via_transport
 from apps.trunks.uplink.words import STATES, sentence
 
 
@@ -55,6 +56,7 @@ class UplinkView:
             phrase=self.standing.phrase,
             server=self.standing.server,
             name=self.registration.outbound_proxy or self.registration.registrar,
+            over=via_transport(self.registration.trunk.trunk_settings.transport),
         )
 
     @property
@@ -90,7 +92,9 @@ def uplink_state(trunk: Peer) -> UplinkView:
 
 def uplink_states(trunks: Collection[Peer]) -> dict[UUID, UplinkView]:
     now = database_now()
-    registrations = TrunkRegistration.objects.filter(trunk__in=trunks).select_related("standing")
+    registrations = TrunkRegistration.objects.filter(trunk__in=trunks).select_related(
+        "standing", "trunk__trunk_settings"
+    )
     found = {one.trunk_id: one for one in registrations}
     probes: dict[UUID, list[TrunkProbe]] = {trunk.pk: [] for trunk in trunks}
     for probe in TrunkProbe.objects.filter(trunk__in=trunks):
@@ -103,11 +107,19 @@ def uplink_states(trunks: Collection[Peer]) -> dict[UUID, UplinkView]:
     }
 
 
-def uplink_states_by_id(trunk_ids: Collection[UUID]) -> dict[UUID, UplinkView]:
-    """Of those ids that are trunks."""
+def page_version(status: TrunkStatus, uplink: UplinkView) -> str:
+    """What a trunk's page shows by itself, in one."""
+    return f"{status.version}{uplink.version}"
+
+
+def page_versions(trunk_ids: Collection[UUID]) -> dict[UUID, str]:
+    """Of those ids that are trunks: some ten queries each, so ask for those that somebody looks at."""
     if not trunk_ids:
         return {}
-    return uplink_states(list(Peer.objects.filter(pk__in=trunk_ids, kind=PeerKind.TRUNK)))
+    found = Peer.objects.filter(pk__in=trunk_ids, kind=PeerKind.TRUNK).select_related("trunk_settings")
+    trunks = list(found.prefetch_related("trusted_addresses", "trusted_hosts"))
+    uplinks = uplink_states(trunks)
+    return {trunk.pk: page_version(status_of(trunk), uplinks[trunk.pk]) for trunk in trunks}
 
 
 def _standing(registration: TrunkRegistration | None) -> TrunkRegistrationState | None:

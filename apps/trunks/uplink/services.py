@@ -10,12 +10,13 @@ from django.db import transaction
 
 from apps.extensions.audit import Actor, record
 from apps.extensions.checks import check_line
-from apps.extensions.models import Peer, PeerKind
+from apps.extensions.models import Peer, PeerKind, TrunkTransport
 from apps.extensions.notices import notify_directory_changed
 from apps.extensions.sealing import Sealed, secrets_seal
 from apps.registrar.selectors import database_now
 from apps.trunks.models import EXPIRES_BOUNDS, LONGEST_EXPIRES_S, SHORTEST_EXPIRES_S, TrunkRegistration
 from apps.trunks.sealing import TrunkKeys
+from apps.trunks.services import trunk_settings_update
 from apps.trunks.uplink.strings import StringFault, parse_server, parse_string
 
 LONGEST_NAME: Final = 64
@@ -51,8 +52,9 @@ def registration_set(
     trunk = _locked(trunk)
     known = TrunkRegistration.objects.filter(trunk=trunk).first()
     if registration_string:
-        said, password_said = _said(registration_string)
+        said, password_said, transport = _said(registration_string)
         fields, password = fields | said, password_said or password
+        _speak_over(trunk, transport, actor)
     registration = known or TrunkRegistration(trunk=trunk)
     changes = _apply(registration, fields)
     if password:
@@ -107,8 +109,15 @@ def _locked(trunk: Peer) -> Peer:
     return Peer.objects.select_for_update().get(pk=trunk.pk)
 
 
-def _said(text: str) -> tuple[dict[str, Any], str]:
-    """What a registration string sets, all fields of it, and its password."""
+def _speak_over(trunk: Peer, transport: str, actor: Actor) -> None:
+    """What a string says of TLS says nothing of certificates: whoever chose to take any keeps to that."""
+    known = trunk.trunk_settings.transport
+    if transport and not (transport == TrunkTransport.TLS and known == TrunkTransport.TLS_ANY):
+        trunk_settings_update(trunk=trunk, transport=transport, actor=actor)
+
+
+def _said(text: str) -> tuple[dict[str, Any], str, str]:
+    """What a registration string sets, all fields of it, its password, and the transport it names."""
     try:
         said = parse_string(text)
     except StringFault as fault:
@@ -120,7 +129,11 @@ def _said(text: str) -> tuple[dict[str, Any], str]:
         "outbound_proxy": said.outbound_proxy,
         "contact_user": said.contact_user,
     }
-    return fields | ({} if said.expires_s is None else {"expires_s": said.expires_s}), said.password
+    return (
+        fields | ({} if said.expires_s is None else {"expires_s": said.expires_s}),
+        said.password,
+        said.transport,
+    )
 
 
 def _apply(registration: TrunkRegistration, fields: dict[str, Any]) -> dict[str, Any]:

@@ -15,16 +15,25 @@ RETURNING extract(epoch FROM clock_timestamp())::float8
 
 LEAVE_LEASE: Final = "DELETE FROM trunks_uplinklease WHERE holder = %(holder)s"
 
-REGISTRATIONS: Final = """
-SELECT r.trunk_id, r.version, r.enabled AND p.enabled, r.registrar, r.outbound_proxy, r.username, r.auth_username,
-       r.contact_user, r.expires_s, r.sealed_password,
+ACCOUNT: Final = """
+r.registrar, r.outbound_proxy, r.username, r.auth_username, r.contact_user, r.expires_s, t.transport,
+       r.sealed_password"""
+
+ACCOUNTS: Final = f"""
+SELECT r.trunk_id, r.version, {ACCOUNT}
+FROM trunks_trunkregistration r JOIN extensions_trunksettings t ON t.peer_id = r.trunk_id
+"""  # noqa: S608 - a constant
+
+REGISTRATIONS: Final = f"""
+SELECT r.trunk_id, r.version, r.enabled AND p.enabled, {ACCOUNT},
        s.version, s.state, s.reason, s.status, s.phrase, s.server, s.contact, s.failures,
        extract(epoch FROM s.since)::float8, extract(epoch FROM s.registered_until)::float8,
        extract(epoch FROM s.next_attempt_at)::float8
 FROM trunks_trunkregistration r
 JOIN extensions_peer p ON p.id = r.trunk_id
+JOIN extensions_trunksettings t ON t.peer_id = r.trunk_id
 LEFT JOIN trunks_trunkregistrationstate s ON s.registration_id = r.trunk_id
-"""
+"""  # noqa: S608 - a constant
 
 # Which trunks want probes, each how often, and the domain that asks.
 PROBED: Final = """

@@ -4,7 +4,7 @@ heard and what time it is, and gives back what to send.
 Whoever holds an Uplink gives it time by `due`, resolves `wants`, and reads `standing`. Must not know sockets or rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -12,7 +12,8 @@ from apps.registrar.qualify.transactions import GIVE_UP_AFTER_S, T1_S, T2_S, Tra
 from apps.sip.branches import UPLINK_MAGIC
 from apps.sip.digest import Challenge, next_nonce
 from apps.sip.reply import SipReply
-from apps.sipserver.events import Address, Datagram
+from apps.sipserver.events import Address, Datagram, Origin
+from apps.trunks.servers import Server
 from apps.trunks.uplink.pauses import failing_pause_s, refresh_after_s, refused_pause_s
 from apps.trunks.uplink.said import (
     build_register,
@@ -25,11 +26,12 @@ from apps.trunks.uplink.said import (
     request_uri,
     retry_after_s,
 )
-from apps.trunks.uplink.strings import Server
 from apps.trunks.uplink.values import Account, Chance, Standing, UplinkReason, UplinkState, server_name
 
 MOST_SERVERS: Final = 8
 MOST_STALE: Final = 2
+# A server that hangs up after each answer is not asked for ever.
+RECONNECT_AFTER_S: Final = 15.0
 # Those of 4xx that say nothing of the account: they may be gone in a minute.
 PASSING: Final = frozenset({408, 429, 480, 486, 491})
 _ANSWERS_WITH: Final = {401: "Authorization", 407: "Proxy-Authorization"}
@@ -51,7 +53,7 @@ class Attempt:
     that is."""
 
     uri: str
-    servers: tuple[Address, ...] = ()
+    servers: tuple[Address | Origin, ...] = ()
     stale: int = 0
     was_raised: bool = False
     was_moved: bool = False
@@ -71,7 +73,8 @@ class Uplink:
         self.own = own
         self.wants: Server | None = None
         self.is_over = False
-        self.servers: tuple[Address, ...] = ()
+        self.servers: tuple[Address | Origin, ...] = ()
+        self._flow: str | None = None
         self.standing = known or Standing(UplinkState.UNREGISTERED, now_s)
         self._chance = chance
         self._call_id, self._tag = chance.token(), chance.token()[:12]
@@ -94,7 +97,7 @@ class Uplink:
             self._begin(now_s)
         return []
 
-    def found(self, servers: Sequence[Address], own_host: str, now_s: float) -> list[Datagram]:
+    def found(self, servers: Sequence[Address | Origin], own_host: str, now_s: float) -> list[Datagram]:
         """The addresses of what it wanted, none if there are none; own_host: ours as they see it."""
         wanted, self.wants = self.wants, None
         if wanted is None or self._attempt is None:
@@ -128,6 +131,18 @@ class Uplink:
         if reply.status < 300:
             return self._accepted(reply, now_s)
         return self._not_accepted(reply, attempt, now_s)
+
+    def flows_closed(self, flows: Collection[str], now_s: float) -> list[Datagram]:
+        """Connections are gone: what waits on one of them gets no answer, and calls cannot come over it any more."""
+        sent = self._sent
+        if sent is not None and flow_of(sent.destination) in flows:
+            self._sent = None
+            return self._next_server(UplinkReason.NO_ANSWER, now_s)
+        next_s = self.standing.next_attempt_s
+        if self._flow in flows and self.standing.state is UplinkState.REGISTERED and next_s is not None:
+            again_s = now_s + RECONNECT_AFTER_S * (1 + self._chance.spread())
+            self.standing = replace(self.standing, next_attempt_s=min(next_s, again_s))
+        return []
 
     def leave(self, now_s: float) -> list[Datagram]:
         """Takes our contact back, if the carrier has it; then it is over."""
@@ -177,7 +192,7 @@ class Uplink:
             destination,
             now_s=now_s,
             interval_s=2 * GIVE_UP_AFTER_S,
-            t1_s=T1_S,
+            t1_s=None if isinstance(destination, Origin) else T1_S,
         )
         return [(data, destination)]
 
@@ -235,7 +250,8 @@ class Uplink:
             self._offered(next_nonce(value))
         if seconds == 0:
             return self._fail(UplinkReason.NOT_KEPT, now_s)
-        self._attempt = None
+        attempt, self._attempt = self._attempt, None
+        self._flow = flow_of(attempt.servers[0]) if attempt is not None else None
         self.standing = replace(
             self.standing,
             registered_until_s=now_s + seconds,
@@ -277,7 +293,7 @@ class Uplink:
 
     def _moved(self, reply: SipReply, attempt: Attempt, now_s: float) -> list[Datagram]:
         """301 and 302 alike, once in an attempt: the next one begins where the carrier told us to (§8.1.3.4)."""
-        server = moved_to(reply)
+        server = moved_to(reply, self.account)
         if attempt.was_moved or server is None:
             return self._fail(UplinkReason.REDIRECTED, now_s)
         attempt.was_moved, attempt.uri, attempt.servers = True, request_uri(server), ()
@@ -321,3 +337,7 @@ class Uplink:
         self.standing = replace(
             before, state=state, reason=reason, since_s=since_s, next_attempt_s=next_attempt_s
         )
+
+
+def flow_of(way: Address | Origin) -> str | None:
+    return way.flow if isinstance(way, Origin) else None

@@ -3,7 +3,7 @@
 Times in rows are the database's, in the rest the keeper's clock, `ahead_s` behind it.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -34,20 +34,30 @@ class Asked:
     standing_version: int | None
     standing: Standing | None
 
+    @property
+    def transport(self) -> str:
+        return str(self.fields[-2])
+
     def account(self, keys: TrunkKeys) -> Account:
         """Raises CannotOpenPassword."""
-        registrar, proxy, username, auth_username, contact_user, expires_s, sealed = self.fields
-        return Account(
-            trunk_id=self.trunk_id,
-            version=self.version,
-            registrar=parse_server(registrar),
-            username=username,
-            password=keys.open(sealed, self.trunk_id),
-            auth_username=auth_username,
-            outbound_proxy=parse_server(proxy) if proxy else None,
-            contact_user=contact_user,
-            expires_s=expires_s,
-        )
+        return account_of(self.trunk_id, self.version, self.fields, keys)
+
+
+def account_of(trunk_id: UUID, version: int, fields: Sequence[Any], keys: TrunkKeys) -> Account:
+    """fields: the columns sql.ACCOUNT. Raises CannotOpenPassword."""
+    registrar, proxy, username, auth_username, contact_user, expires_s, transport, sealed = fields
+    return Account(
+        trunk_id=trunk_id,
+        version=version,
+        registrar=parse_server(registrar),
+        username=username,
+        password=keys.open(sealed, trunk_id),
+        auth_username=auth_username,
+        outbound_proxy=parse_server(proxy) if proxy else None,
+        contact_user=contact_user,
+        expires_s=expires_s,
+        transport=transport,
+    )
 
 
 async def take_lease(connection: AnyConnection, holder: str) -> float | None:
@@ -102,8 +112,8 @@ async def forget_probes(connection: AnyConnection, but: Collection[UUID]) -> Non
 
 
 def _asked(row: tuple[Any, ...], ahead_s: float) -> Asked:
-    trunk_id, version, is_on, *fields = row[:10]
-    return Asked(trunk_id, version, is_on, tuple(fields), row[10], _standing(row[11:], ahead_s))
+    trunk_id, version, is_on, *fields = row[:11]
+    return Asked(trunk_id, version, is_on, tuple(fields), row[11], _standing(row[12:], ahead_s))
 
 
 def _standing(row: tuple[Any, ...], ahead_s: float) -> Standing | None:

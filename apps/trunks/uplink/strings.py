@@ -4,40 +4,25 @@ Each fault is one sentence that says what would be right. A string holds the cle
 """
 
 import re
-from dataclasses import dataclass, field
-from ipaddress import AddressValueError, IPv6Address
+from dataclasses import dataclass, field, replace
 from typing import Final
 from urllib.parse import unquote
 
-from apps.sip.uri import format_host
+from apps.trunks.servers import Server, split_server
 
 LONGEST: Final = 512
 EXAMPLE: Final = "register => 4940123:secret@sip.carrier.example"
-NOT_THERE_YET: Final = "Registering over {} is not possible yet: ask the carrier for its UDP address."
+NO_TRANSPORT: Final = "Registering over {} is not possible: ask the carrier for UDP, TCP or TLS."
+TRANSPORTS: Final = frozenset({"udp", "tcp", "tls"})
 
 _PREFIX: Final = re.compile(r"register\s*=>?\s*", re.IGNORECASE)
 _SCHEME: Final = re.compile(r"<?(sips?):", re.IGNORECASE)
 _TRANSPORT: Final = re.compile(r"([a-z]{2,4})://", re.IGNORECASE)
 _PEER: Final = re.compile(r"[A-Za-z0-9_.-]+\?")
-_NAME: Final = re.compile(
-    r"(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]*[a-z0-9])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9])?)*\.?"
-)
 
 
 class StringFault(ValueError):  # noqa: N818 - what it is
     """Says in one sentence what is wrong."""
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A carrier's server as it was given; port None: 5060."""
-
-    host: str
-    port: int | None = None
-
-    def __str__(self) -> str:
-        host = format_host(self.host)
-        return host if self.port is None else f"{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,22 +36,15 @@ class StringFields:
     outbound_proxy: str = ""
     contact_user: str = ""
     expires_s: int | None = None
+    transport: str = ""
 
 
 def parse_server(text: str) -> Server:
-    """ "host", "host:port", "[IPv6]" or "[IPv6]:port". Raises StringFault."""
-    host, port = _host_and_port(text.strip())
-    if host[:1] == "[":
-        try:
-            if "%" in host:
-                raise StringFault(f"{host[:64]} has a zone, which means nothing on another machine.")
-            return Server(str(IPv6Address(host[1:-1])), port)
-        except AddressValueError:
-            raise StringFault(f"{host} is no IPv6 address.") from None
-    if _NAME.fullmatch(host.lower()) is None:
-        shown = text.strip()[:64] or "Nothing"
-        raise StringFault(f"{shown} is no server: give a name or an address, like sip.carrier.example:5060.")
-    return Server(host.lower().removesuffix("."), port)
+    """As split_server. Raises StringFault."""
+    server = split_server(text.strip())
+    if server is None:
+        raise StringFault(_why_no_server(text.strip()))
+    return server
 
 
 def parse_string(text: str) -> StringFields:
@@ -78,8 +56,8 @@ def parse_string(text: str) -> StringFields:
     if "@" not in line:
         raise StringFault(f"There is no @ in it. It is user:password@server, as in {EXAMPLE}.")
     if match := _SCHEME.match(line):
-        _refuse_transport("TLS" if match[1].lower() == "sips" else "UDP")
-        return _uri(line.removeprefix("<").partition(">")[0].partition(":")[2])
+        uri = _uri(line.removeprefix("<").partition(">")[0].partition(":")[2])
+        return replace(uri, transport="tls") if match[1].lower() == "sips" else uri
     return _register_line(line)
 
 
@@ -87,9 +65,9 @@ def _register_line(line: str) -> StringFields:
     """[peer?][transport://]user[@domain][:secret[:authuser]]@host[:port][/extension][~expiry]"""
     if match := _PEER.match(line):
         line = line[match.end() :]
+    transport = ""
     if match := _TRANSPORT.match(line):
-        _refuse_transport(match[1])
-        line = line[match.end() :]
+        transport, line = _transport(match[1]), line[match.end() :]
     who, _, where = line.rpartition("@")
     where, _, expiry = where.partition("~")
     server, _, contact_user = where.partition("/")
@@ -108,6 +86,7 @@ def _register_line(line: str) -> StringFields:
         outbound_proxy=str(parse_server(server)) if domain else "",
         contact_user=contact_user,
         expires_s=_seconds(expiry),
+        transport=transport,
     )
 
 
@@ -116,7 +95,6 @@ def _uri(text: str) -> StringFields:
     who, _, where = text.rpartition("@")
     server, *params = where.partition("?")[0].split(";")
     given = {name.lower(): value for name, _, value in (param.partition("=") for param in params)}
-    _refuse_transport(given.get("transport", "UDP"))
     user, _, password = who.partition(":")
     proxy = given.get("server", "")
     return StringFields(
@@ -124,18 +102,20 @@ def _uri(text: str) -> StringFields:
         username=_named(unquote(user)),
         password=unquote(password),
         outbound_proxy=str(parse_server(proxy)) if proxy else "",
+        transport=_transport(given["transport"]) if "transport" in given else "",
     )
 
 
-def _host_and_port(text: str) -> tuple[str, int | None]:
-    host, colon, digits = text.rpartition(":") if not text.endswith("]") else (text, "", "")
-    if not colon:
-        return text, None
-    if not (digits.isascii() and digits.isdigit() and len(digits) < 6 and 0 < int(digits) < 65_536):
-        raise StringFault(
-            f"{digits[:16] or 'Nothing'} is no port: give 1 to 65535, or leave it out for 5060."
-        )
-    return host, int(digits)
+def _why_no_server(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if colon and split_server(host) is not None:
+        return f"{port[:16] or 'Nothing'} is no port: give 1 to 65535, or leave it out for 5060."
+    shown = text[:64] or "Nothing"
+    if text[:1] != "[":
+        return f"{shown} is no server: give a name or an address, like sip.carrier.example:5060."
+    if "%" in text:
+        return f"{shown} has a zone, which means nothing on another machine."
+    return f"{shown} is no IPv6 address."
 
 
 def _named(username: str) -> str:
@@ -152,6 +132,7 @@ def _seconds(text: str) -> int | None:
     return int(text)
 
 
-def _refuse_transport(name: str) -> None:
-    if name.upper() != "UDP":
-        raise StringFault(NOT_THERE_YET.format(name.upper()[:8]))
+def _transport(name: str) -> str:
+    if name.lower() not in TRANSPORTS:
+        raise StringFault(NO_TRANSPORT.format(name.upper()[:8]))
+    return name.lower()

@@ -6,14 +6,11 @@ Times are seconds of whatever clock the caller counts by.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
 from uuid import UUID
 
 from apps.sip.uri import aor_of, format_host
-from apps.sipserver.events import Address
-from apps.trunks.uplink.strings import Server
-
-DEFAULT_PORT: Final = 5060
+from apps.sipserver.events import Address, Origin
+from apps.trunks.servers import Server
 
 
 class UplinkState(StrEnum):
@@ -47,7 +44,8 @@ class UplinkReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What the carrier gave us. version rises with each change somebody makes, and with each "try again"."""
+    """What the carrier gave us. version rises with each change somebody makes, and with each "try again".
+    transport: as TrunkTransport."""
 
     trunk_id: UUID
     version: int
@@ -58,6 +56,12 @@ class Account:
     outbound_proxy: Server | None = None
     contact_user: str = ""
     expires_s: int = 3600
+    transport: str = "udp"
+
+    @property
+    def over(self) -> str:
+        """As a Via says it."""
+        return via_transport(self.transport)
 
     @property
     def aor(self) -> str:
@@ -71,7 +75,8 @@ class Account:
     def contact(self, own: Address) -> str:
         """The URI under which the carrier reaches us."""
         user_and_host = aor_of(self.contact_user or self.username, own[0])
-        return f"{user_and_host}:{own[1]}"
+        over = "" if self.over == "UDP" else f";transport={self.over.lower()}"
+        return f"{user_and_host}:{own[1]}{over}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,5 +110,10 @@ class Chance:
     spread: Callable[[], float]
 
 
-def server_name(address: Address) -> str:
+def via_transport(transport: str) -> str:
+    """transport: as TrunkTransport."""
+    return transport.partition("_")[0].upper()
+
+
+def server_name(address: Address | Origin) -> str:
     return f"{format_host(address[0])}:{address[1]}"

@@ -29,6 +29,7 @@ from apps.extensions.services import (
 from apps.sip.digest import Algorithm, ha1
 from tests.extensions.foreign.conftest import SUBSCRIBERS, Import, kept
 from tests.extensions.foreign.samples import GOOD, KAMAILIO_PG, hashed
+from tests.trunks.conftest import register
 
 NOWHERE = ["127.0.0.1", "0.0.0.0/0", "224.0.0.1", "::1", "sip.example.com", "1.2.3.4.5", "::%eth0"]
 
@@ -274,6 +275,21 @@ def test_an_address_of_another_trunk_is_a_conflict_and_host_bits_are_dropped(
         "conflict address telco in example.com: 198.51.100.5/28: the trunk other is trusted from there",
         "create address other in example.com: 192.0.2.1/32",
     ]
+
+
+def test_an_address_phones_are_registered_from_is_a_conflict(
+    run: Import, domain: Domain, actor: Actor
+) -> None:
+    phone = extension_create(domain=domain, number="1001", actor=actor).peer
+    register(phone, "192.0.2.1")
+
+    lines = run(
+        "kamailio", "trusted", "src_ip,proto,tag\n192.0.2.1,any,telco\n192.0.2.2,any,telco\n", "--apply"
+    )
+
+    assert [line.split()[0] for line in lines] == ["create", "conflict", "create"]
+    assert "1001 is registered from 192.0.2.1" in lines[1]
+    assert [str(one.network) for one in TrustedAddress.objects.all()] == ["192.0.2.2/32"]
 
 
 def test_a_trunk_is_not_made_of_a_device_or_an_extension(run: Import, domain: Domain, actor: Actor) -> None:

@@ -8,7 +8,7 @@ from apps.sip.digest import AuthorizationFault, ha1, parse_authorization, verify
 from apps.sip.message import Request, parse_request
 from apps.sip.reply import parse_reply
 from apps.sip.response import build_response
-from apps.sipserver.events import Address, Datagram
+from apps.sipserver.events import Address, Datagram, Origin
 from apps.trunks.uplink.steps import Uplink
 from apps.trunks.uplink.strings import parse_server
 from apps.trunks.uplink.values import Account, Chance, Standing
@@ -56,7 +56,7 @@ class Carrier:
     def __init__(
         self,
         uplink: Uplink | None = None,
-        servers: Sequence[Address] = (FIRST,),
+        servers: Sequence[Address | Origin] = (FIRST,),
         known: Standing | None = None,
         **fields: object,
     ) -> None:

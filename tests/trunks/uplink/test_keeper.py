@@ -14,11 +14,13 @@ from apps.extensions.models import Domain, Peer
 from apps.extensions.services import peer_update, trunk_create
 from apps.sip.message import Request, parse_request
 from apps.sip.response import build_response
+from apps.sipserver.addresses import way_to
 from apps.sipserver.events import Address, Datagram
 from apps.trunks.models import TrunkProbe, TrunkRegistration, TrunkRegistrationState, UplinkLease
+from apps.trunks.servers import Server
+from apps.trunks.services import trunk_settings_update
 from apps.trunks.uplink import services
 from apps.trunks.uplink.keeper import UplinkKeeper
-from apps.trunks.uplink.strings import Server
 from tests.registrar.conftest import url_of_test_database
 from tests.trunks.uplink.carrier import FIRST, OWN, PASSWORD, SECOND, challenge, proves
 
@@ -304,3 +306,41 @@ async def test_the_servers_of_a_trunk_are_asked_whether_they_are_there(
     await sync_to_async(peer_update)(peer=trunk, actor=actor, qualify=False)
     await a.work()
     assert not await TrunkProbe.objects.aexists()
+
+
+async def test_another_transport_is_another_contact_at_once(
+    process: Callable[..., Process], registration: TrunkRegistration, actor: Actor, trunk: Peer
+) -> None:
+    a = process()
+    await a.register()
+    await registration_set(
+        trunk=trunk, actor=actor, registration_string=f"tls://4940:{PASSWORD}@sip.carrier.example"
+    )
+    a.servers = (("192.0.2.1", 5061),)
+    said = {(request.vias[0].transport, request.value("expires")) for request in await a.work()}
+    assert said == {("UDP", "0"), ("TLS", "3600")}
+    tls = way_to(("192.0.2.1", 5061), "TLS", "sip.carrier.example")
+    assert tls in [destination for _, destination in a.sent]
+    assert a.keeper._uplinks[trunk.pk].own == (OWN[0], 5061)
+
+    await sync_to_async(trunk_settings_update)(trunk=trunk, actor=actor, transport="tls_any")
+    await registration_set(
+        trunk=trunk, actor=actor, registration_string=f"tls://4940:{PASSWORD}@sip.carrier.example"
+    )
+    await a.work()
+    assert way_to(("192.0.2.1", 5061), "TLS") in [destination for _, destination in a.sent]
+
+
+async def test_servers_are_asked_over_the_connection_that_calls_take(
+    process: Callable[..., Process], registration: TrunkRegistration, actor: Actor, trunk: Peer
+) -> None:
+    await sync_to_async(peer_update)(peer=trunk, actor=actor, qualify=True, qualify_interval_s=30)
+    a = process()
+    way = way_to(SECOND, "TCP")
+    a.keeper._servers = lambda: {trunk.pk: [way]}
+    a.servers = (SECOND,)
+    (asked,) = [request for request in await a.work() if request.method == "OPTIONS"]
+    assert asked.vias[0].transport == "TCP"
+    assert way in [destination for data, destination in a.sent if data.startswith(b"OPTIONS")]
+    await a.answer(200, method="OPTIONS")
+    assert (await TrunkProbe.objects.aget()).state == "reachable"

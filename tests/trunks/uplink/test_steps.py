@@ -5,6 +5,7 @@ import random
 import pytest
 
 from apps.sip.digest import Algorithm
+from apps.sipserver.addresses import way_to
 from apps.trunks.uplink.strings import parse_server
 from apps.trunks.uplink.values import Standing, UplinkReason, UplinkState
 from tests.trunks.uplink.carrier import FIRST, SECOND, Carrier, challenge, proves
@@ -342,3 +343,46 @@ def test_whatever_a_carrier_says_it_is_never_hammered() -> None:
             carrier.say(chance.choice([100, 200, 302, 401, 423, 503]), *headers)
         assert carrier.uplink.standing.phrase.isprintable()
         assert len(carrier.requests) <= 6
+
+
+OVER_TLS = way_to(("192.0.2.1", 5061), "TLS", "sip.carrier.example")
+OTHER = way_to(("192.0.2.2", 5061), "TLS", "sip.carrier.example")
+
+
+def over_tls() -> Carrier:
+    return Carrier(servers=(OVER_TLS, OTHER), transport="tls").wait()
+
+
+def test_over_a_connection_nothing_is_repeated_and_the_contact_says_how() -> None:
+    carrier = over_tls().wait(20)
+    assert len(carrier.sent) == 1
+    assert carrier.destination == OVER_TLS
+    assert carrier.last.vias[0].transport == "TLS"
+    assert "sip:4940@198.51.100.5:5060;transport=tls" in (carrier.last.value("contact") or "")
+    assert carrier.accept().state == ("registered", "")
+
+
+def test_a_connection_that_is_gone_leads_to_the_next_server() -> None:
+    carrier = over_tls()
+    carrier.sent += carrier.uplink.flows_closed(["another"], carrier.now_s)
+    assert carrier.destination == OVER_TLS
+    carrier.sent += carrier.uplink.flows_closed([OVER_TLS.flow or ""], carrier.now_s)
+    assert carrier.destination == OTHER
+    carrier.sent += carrier.uplink.flows_closed([OTHER.flow or ""], carrier.now_s)
+    assert carrier.wait().state == ("failing", "no_answer")
+
+
+def test_a_registration_whose_connection_is_gone_is_made_anew_but_not_at_once() -> None:
+    carrier = over_tls().accept()
+    carrier.sent += carrier.uplink.flows_closed([OVER_TLS.flow or ""], carrier.now_s)
+    assert carrier.state == ("registered", "")
+    assert 10 < carrier.next_in_s <= 30
+    before = len(carrier.sent)
+    assert len(carrier.wait(30).sent) == before + 1
+
+
+def test_who_is_asked_over_tls_sends_us_on_to_tls_alone() -> None:
+    plain, same = "<sip:other.example;transport=udp>", "<sip:other.example;transport=tls>"
+    assert over_tls().say(302, ("Contact", plain)).state == ("failing", "redirected")
+    carrier = over_tls().say(302, ("Contact", same))
+    assert carrier.last.request_uri_text == "sip:other.example"

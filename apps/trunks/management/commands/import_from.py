@@ -18,6 +18,7 @@ from apps.extensions.foreign.products import PRODUCTS
 from apps.extensions.foreign.services import directory_take_over
 from apps.extensions.foreign.sources import read_sources
 from apps.extensions.foreign.values import Action, Step, UnreadableSource
+from apps.trunks.status import conflicts_of_network
 
 LONGEST_NAME: Final = 80
 
@@ -66,6 +67,7 @@ class Command(BaseCommand):
                 source=options["product"],
                 actor=Actor.of_command("import_from"),
                 apply=options["apply"],
+                conflicts=lambda address: [one.sentence for one in conflicts_of_network(address)],
             ):
                 counts[step.action] += 1
                 self.stdout.write(_line(step))

@@ -15,6 +15,7 @@ from collections.abc import Collection, Iterator
 from .events import Application, Datagram, Origin, SipScope
 from .flows import DRAIN_WITHIN_S
 from .frames import FrameError, FrameKind, Unframer, datagram, hello, read_datagram, read_flows
+from .readiness import Readiness
 from .server import STOP_WITHIN_S, Port, SipServer
 
 logger = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ class WorkerPort:
     def __init__(self, server: CallServer, sock: socket.socket) -> None:
         self._server = server
         self._sock = sock
-        self._reading = False
+        self._readiness = Readiness(sock, self._accept)
         self._lines: set[WorkerLine] = set()
         self._by_worker: dict[str, WorkerLine] = {}
         self._tasks: set[asyncio.Task[object]] = set()
@@ -66,14 +67,11 @@ class WorkerPort:
         """Those that had to wait come first."""
         for line in list(self._lines):
             line.resume()
-        if not self._reading and self._server.inbox.room:
-            self._reading = True
-            asyncio.get_running_loop().add_reader(self._sock, self._accept)
+        if self._server.inbox.room:
+            self._readiness.resume()
 
     def pause(self) -> None:
-        if self._reading:
-            self._reading = False
-            asyncio.get_running_loop().remove_reader(self._sock)
+        self._readiness.pause()
         for line in self._lines:
             line.pause()
 

@@ -13,7 +13,6 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, cast
 
-from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
 from django.conf import settings
 
@@ -24,6 +23,7 @@ from apps.calls.own_names import OwnNames
 from apps.calls.proxy import Proxy
 from apps.calls.values import Ask, Forward, Ignore, Refuse, Send, Verdict
 from apps.extensions.ha1s import Ha1Keys
+from apps.registrar.application import SipApplication, opened_store
 from apps.registrar.blocking import BlockedNetworks
 from apps.registrar.consumers import nonce_key, retry_after_s
 from apps.registrar.gruu import gruu_key
@@ -56,9 +56,7 @@ def calls_key(secret_key: str) -> bytes:
     return hashlib.sha256(b"sip calls\0" + secret_key.encode()).digest()
 
 
-class CallConsumer(AsyncConsumer):
-    # No such layer: one queue less, and no Redis connection.
-    channel_layer_alias = ""
+class CallConsumer(SipApplication):
     _has_started = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -69,14 +67,12 @@ class CallConsumer(AsyncConsumer):
             if self._has_started:
                 await self._stop()
 
-    async def dispatch(self, message: dict[str, Any]) -> None:
-        """Without the stock dispatch's hop to a thread for every event."""
-        await getattr(self, get_handler_name(message))(message)
-
     async def sip_startup(self, event: dict[str, Any]) -> None:
         """Waits for the database: until it is there, nothing is taken and nothing false is answered."""
         scope = cast(SipScope, self.scope)
-        self.store = await _opened_store()
+        self.store = await opened_store(
+            lambda: Store(settings.DATABASE_DIRECT_URL, ha1_keys=Ha1Keys(settings.CREDENTIAL_KEYS))
+        )
         self.names = OwnNames(
             scope["server"], settings.SIP_PUBLIC_HOST or "", settings.SIPS_PORT, settings.SIP_TLS_NAMES
         )
@@ -260,21 +256,3 @@ class CallConsumer(AsyncConsumer):
 def _says_who(ask: Ask) -> bool:
     """Whether it came with a password: then it was refused for another reason than where it came from."""
     return ask.request.value("proxy-authorization") is not None
-
-
-async def _opened_store() -> Store:
-    delay_s = 0.1
-    while True:
-        store = Store(settings.DATABASE_DIRECT_URL, ha1_keys=Ha1Keys(settings.CREDENTIAL_KEYS))
-        try:
-            await store.open()
-        except DATABASE_TROUBLE as error:
-            logger.warning("waiting for the database: %s", error)
-            await store.close()
-            await asyncio.sleep(delay_s)
-            delay_s = min(delay_s * 2, 5)
-        except asyncio.CancelledError:  # the pool's own tasks would live on
-            await store.close()
-            raise
-        else:
-            return store

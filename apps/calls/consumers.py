@@ -24,7 +24,6 @@ from apps.calls.proxy import Proxy
 from apps.calls.values import Ask, Forward, Ignore, Refuse, Send, Verdict
 from apps.extensions.ha1s import Ha1Keys
 from apps.registrar.application import SipApplication, opened_store
-from apps.registrar.blocking import BlockedNetworks
 from apps.registrar.consumers import nonce_key, retry_after_s
 from apps.registrar.gruu import gruu_key
 from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
@@ -97,7 +96,6 @@ class CallConsumer(SipApplication):
             retry_after_s=retry_after_s,
         )
         self.log = CallLog()
-        self._blocked = BlockedNetworks({})
         self._asks: deque[Ask] = deque()
         self._some_asks = asyncio.Event()
         self._sooner = asyncio.Event()
@@ -113,7 +111,7 @@ class CallConsumer(SipApplication):
 
     async def sip_datagrams(self, event: dict[str, Any]) -> None:
         self._raise_what_failed()
-        now, blocked = time.monotonic(), self._blocked
+        now, blocked = time.monotonic(), self.lookup.blocked
         effects: list[Send | Ask] = []
         self.uplinks.hear(event["datagrams"])
         for data, origin in event["datagrams"]:
@@ -213,8 +211,7 @@ class CallConsumer(SipApplication):
         self._rounds.start(self._flush_sightings, FLUSH_EVERY_S)
 
     async def _read_domains(self) -> None:
-        directory = await self.store.directory()
-        self._blocked = directory.blocked
+        directory = await self.lookup.read_directory()
         self.names.serve({name: domain.realm for name, domain in directory.domains.items()})
 
     async def _flush_sightings(self) -> None:

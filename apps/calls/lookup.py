@@ -108,11 +108,21 @@ class Lookup:
         verdicts = [next(decided) if isinstance(one, Waiting) else one for one in found]
         return list(zip(asks, verdicts, strict=True))
 
+    async def read_directory(self) -> Directory:
+        """The domains and the blocked networks as they are now, which the next batches go by."""
+        self._directory = await self.store.directory()
+        self._read_at_s = self._clock()
+        return self._directory
+
+    @property
+    def blocked(self) -> BlockedNetworks:
+        """As read last."""
+        return self._directory.blocked if self._directory else NOBODY_BLOCKED
+
     async def _means(self) -> Means:
         directory = self._directory
         if directory is None or self._clock() - self._read_at_s > DIRECTORY_GOOD_FOR_S:
-            directory = await self.store.directory()
-            self._directory, self._read_at_s = directory, self._clock()
+            directory = await self.read_directory()
         now_s = int(directory.now.timestamp() + self._clock() - self._read_at_s)
         self._counts = self._counts or NonceCounts(now_s)
         return Means(
@@ -161,8 +171,7 @@ class Lookup:
         )
 
     def _unavailable(self, ask: Ask) -> Verdict:
-        blocked = self._directory.blocked if self._directory else NOBODY_BLOCKED
-        if blocked.cover(ask.origin[0]):
+        if self.blocked.cover(ask.origin[0]):
             return Ignore()
         return Refuse(503, "Service Unavailable", (("Retry-After", str(self._retry_after_s())),))
 

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,7 +15,7 @@ from apps.extensions.audit import Actor
 from apps.extensions.models import Domain
 from apps.extensions.services import extension_create
 from tests.calls.talking import Call, Dialog, Incoming, Softphone
-from tests.registrar.server import Address, sip_server
+from tests.registrar.server import Address, free_address, sip_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -27,9 +26,7 @@ Connect = Callable[..., Awaitable[Softphone]]
 
 @pytest.fixture
 def address() -> Address:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return "127.0.0.1", probe.getsockname()[1]
+    return free_address()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import socket
 import ssl
 import subprocess
 import sys
@@ -24,6 +25,13 @@ ANSWER_WITHIN_S = 0.5
 REPEATS = 64
 
 Address = tuple[str, int]
+
+
+def free_address(host: str = "127.0.0.1") -> Address:
+    """Where a UDP socket may be bound."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind((host, 0))
+        return host, int(probe.getsockname()[1])
 
 
 @contextmanager

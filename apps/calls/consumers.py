@@ -18,19 +18,21 @@ from django.conf import settings
 
 from apps.calls import process_sql
 from apps.calls.call_log import CallLog
+from apps.calls.hosts import Host, OtherHosts
 from apps.calls.lookup import Lookup
 from apps.calls.own_names import OwnNames
 from apps.calls.proxy import Proxy
+from apps.calls.tokens import HOME_BYTES
 from apps.calls.values import Ask, Forward, Ignore, Refuse, Send, Verdict
 from apps.extensions.ha1s import Ha1Keys
 from apps.registrar.application import SipApplication, opened_store
-from apps.registrar.consumers import nonce_key, retry_after_s
+from apps.registrar.consumers import nonce_key, retry_after_s, socket_name
 from apps.registrar.gruu import gruu_key
 from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
 from apps.registrar.store import Store
 from apps.sip.branches import is_uplink_reply
 from apps.sip.uri import format_host
-from apps.sipserver.addresses import WILDCARDS
+from apps.sipserver.addresses import WILDCARDS, format_address, parse_address
 from apps.sipserver.events import Datagram, Origin, SipScope
 from apps.trunks.directory import REFRESH_EVERY_S, TrunkDirectory
 from apps.trunks.resolving import LOOK_EVERY_S, Resolver
@@ -45,6 +47,7 @@ MOST_IN_A_LOOK_UP: Final = 64
 MOST_WAITING: Final = 2_000
 BEAT_EVERY_S: Final = 2.0
 READ_DOMAINS_EVERY_S: Final = 1.0
+FIND_HOSTS_EVERY_S: Final = 1.0
 FORBIDDEN: Final = Refuse(403, "Forbidden")
 # The proxy may name a time that turns out to be too early.
 SHORTEST_SLEEP_S: Final = 0.001
@@ -53,6 +56,11 @@ SHORTEST_SLEEP_S: Final = 0.001
 def calls_key(secret_key: str) -> bytes:
     """The key of the tokens in our Record-Routes, the same after a restart; not the key of anything else."""
     return hashlib.sha256(b"sip calls\0" + secret_key.encode()).digest()
+
+
+def home_of(host: str) -> bytes:
+    """What names this host in the tokens of its Record-Routes, the same after a restart."""
+    return hashlib.sha256(host.encode()).digest()[:HOME_BYTES]
 
 
 class CallConsumer(SipApplication):
@@ -72,8 +80,13 @@ class CallConsumer(SipApplication):
         self.store = await opened_store(
             lambda: Store(settings.DATABASE_DIRECT_URL, ha1_keys=Ha1Keys(settings.CREDENTIAL_KEYS))
         )
+        self.host = socket_name(scope)
         self.names = OwnNames(
-            scope["server"], settings.SIP_PUBLIC_HOST or "", settings.SIPS_PORT, settings.SIP_TLS_NAMES
+            scope["server"],
+            settings.SIP_PUBLIC_HOST or "",
+            settings.SIPS_PORT,
+            settings.SIP_TLS_NAMES,
+            home_of(self.host),
         )
         self.proxy = Proxy(calls_key(settings.SECRET_KEY), self.names, lambda: secrets.token_hex(8))
         self.carriers = TrunkDirectory(self.store.pool)
@@ -205,6 +218,7 @@ class CallConsumer(SipApplication):
 
     def _start_rounds(self) -> None:
         self._rounds.start(self._beat, BEAT_EVERY_S)
+        self._rounds.start(self._find_hosts, FIND_HOSTS_EVERY_S)
         self._rounds.start(self._read_domains, READ_DOMAINS_EVERY_S)
         self._rounds.start(self.carriers.refresh, REFRESH_EVERY_S)
         self._rounds.start(self.resolver.round, LOOK_EVERY_S)
@@ -223,12 +237,28 @@ class CallConsumer(SipApplication):
         row = {
             "id": scope["worker"],
             "bind": f"{format_host(host)}:{port}",
+            "server": self.host,
+            "address": self._address(),
+            "workers": "\n".join(scope.get("workers", ())),
             "calls": counts.calls,
             "answered": counts.answered,
             "ringing": self.log.ringing,
         }
         await self.store.execute(process_sql.BEAT, row)
         await self.store.execute(process_sql.TIDY)
+
+    async def _find_hosts(self) -> None:
+        rows = await self.store.fetch(process_sql.HOSTS, {"server": self.host, "address": self._address()})
+        found = [
+            Host(parse_address(address), server, frozenset(workers.split()))
+            for server, address, workers in rows
+        ]
+        self.lookup.hosts = OtherHosts(self.host, found)
+
+    def _address(self) -> str:
+        """Where other hosts reach our UDP socket."""
+        host, port = cast(SipScope, self.scope)["server"]
+        return format_address((settings.SIP_HOST_ADDRESS if host in WILDCARDS else host, port))
 
     # -- the end
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from apps.calls.authorizing import FORBIDDEN, Caller, Claimant
+from apps.calls.hosts import OtherHosts
 from apps.calls.redirect import redirect
 from apps.calls.values import Forward, Hop, Refuse, Verdict
 from apps.registrar.gruu import aor_of_gruu, is_gruu
@@ -33,6 +34,7 @@ NOT_FOUND: Final = Refuse(404, "Not Found")
 UNSUPPORTED_SCHEME: Final = Refuse(416, "Unsupported URI Scheme")
 _SECURE: Final = frozenset({"TLS", "WSS"})
 _PORT: Final = 5060
+NO_OTHERS: Final = OtherHosts()
 
 
 def questions(
@@ -60,6 +62,7 @@ def decide(
     answers: Sequence[RouteAnswer],
     carriers: Carriers,
     retry_after_s: Callable[[], int],
+    hosts: OtherHosts = NO_OTHERS,
 ) -> Verdict:
     """answers: of `questions`, in their order."""
     uri = request.request_uri
@@ -72,7 +75,7 @@ def decide(
         return NOT_FOUND
     match found.found:
         case Found.TARGETS:
-            return _to_phones(uri, caller, found, retry_after_s)
+            return _to_phones(uri, caller, found, retry_after_s, hosts)
         case Found.NOT_REGISTERED:
             return _nobody_there(retry_after_s)
         case Found.DISABLED:
@@ -88,11 +91,19 @@ def _device(uri: SipUri, gruu_key: bytes) -> tuple[Question, ...]:
 
 
 def _to_phones(
-    uri: SipUri, caller: Caller | Trunk, found: RouteAnswer, retry_after_s: Callable[[], int]
+    uri: SipUri,
+    caller: Caller | Trunk,
+    found: RouteAnswer,
+    retry_after_s: Callable[[], int],
+    hosts: OtherHosts,
 ) -> Verdict:
     targets = found.targets
-    if uri.scheme == "sips":  # all the way (RFC 5630 §3.1.3)
-        targets = tuple(target for target in targets if target.destination.transport in _SECURE)
+    if uri.scheme == "sips":  # all the way (RFC 5630 §3.1.3), and hosts speak UDP with each other
+        targets = tuple(
+            target
+            for target in targets
+            if target.destination.transport in _SECURE and hosts.holding(target) is None
+        )
     if not targets:
         return _nobody_there(retry_after_s)
     if _redirects(caller, found):
@@ -100,7 +111,7 @@ def _to_phones(
     identity = caller.identity if isinstance(caller, Caller) else None
     groups = ringing_groups(targets)
     in_turn = sum(group[0].reachable for group in groups) > 1
-    hops = tuple(tuple(_hop(target, identity) for target in group) for group in groups)
+    hops = tuple(tuple(_hop(target, identity, hosts) for target in group) for group in groups)
     return Forward(hops, RING_IN_TURN_S if in_turn else RING_S)
 
 
@@ -111,8 +122,9 @@ def _redirects(caller: Caller | Trunk, found: RouteAnswer) -> bool:
     return caller.call_mode is CallMode.REDIRECT if isinstance(caller, Trunk) else found.redirects
 
 
-def _hop(target: Target, identity: str | None) -> Hop:
-    return Hop(target.uri, target.destination, target.path, identity)
+def _hop(target: Target, identity: str | None, hosts: OtherHosts) -> Hop:
+    destination, onward = hosts.way_to(target)
+    return Hop(target.uri, destination, target.path, identity, onward)
 
 
 def _nobody_there(retry_after_s: Callable[[], int]) -> Refuse:

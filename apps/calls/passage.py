@@ -11,13 +11,14 @@ from typing import Final
 
 from apps.calls.layer import transport_of
 from apps.calls.names import Names
-from apps.calls.tokens import Ends, make_token
+from apps.calls.tokens import Ends, make_ticket, make_token
 from apps.calls.values import Hop
 from apps.sip.branches import CALLS_MAGIC
 from apps.sip.forwarding import Carried, Top, forwarded
 from apps.sip.message import Request
 from apps.sip.name_addr import parse_addr, split_name_addr
 from apps.sip.params import FieldError
+from apps.sipserver.addresses import format_address
 from apps.sipserver.events import Address, Origin
 
 # What begins a dialog (RFC 3261 §12.1, RFC 6665 §4.3: the first NOTIFY may come before the answer).
@@ -41,7 +42,8 @@ class Passage:
 
     def to(self, hop: Hop, branch: str, key: bytes, names: Names) -> tuple[bytes, bytes]:
         """(what that hop is told first, the whole request). Raises ValueError for a Hop with a line break in it."""
-        uri, routes = _loose(_without_headers(hop.request_uri), hop.routes + self.routes)
+        routes = self._to_host(hop, key) + hop.routes + self.routes
+        uri, routes = _loose(_without_headers(hop.request_uri), routes)
         via = (
             f"SIP/2.0/{transport_of(hop.destination)} {names.sent_by(hop.destination)};rport;branch={branch}"
         )
@@ -49,9 +51,15 @@ class Passage:
         added = self._record_routes(hop, key, names) if self.carried.method in FORMING else ()
         return top, forwarded(self.carried, top, added, hop.identity)
 
+    def _to_host(self, hop: Hop, key: bytes) -> tuple[str, ...]:
+        if hop.onward is None:
+            return ()
+        ticket = make_ticket(key, hop.onward, self.call_id, self.caller_tag)
+        return (f"<sip:{ticket}@{format_address(hop.destination[:2])};lr>",)
+
     def _record_routes(self, hop: Hop, key: bytes, names: Names) -> tuple[str, ...]:
         """One for each side where we are called otherwise there (RFC 5658), the hop's on top."""
-        ends = Ends(self.caller, hop.destination)
+        ends = Ends(self.caller, hop.destination, names.home)
         token = self.token or make_token(key, ends, self.call_id, self.caller_tag)
         scheme = "sips" if self.secure or hop.request_uri[:5].lower() == "sips:" else "sip"
         ahead, back = [

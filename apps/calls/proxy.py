@@ -195,7 +195,10 @@ class Proxy:
         if client is not None:
             client.receive(response, now)
             return
-        way, whole = way_of_stray(response, self._layer.key), without_top_via(response)
+        way, whole = (
+            way_of_stray(response, self._layer.key, self._layer.names.home),
+            without_top_via(response),
+        )
         if way is not None and whole is not None:
             self._layer.send(whole, way)
 
@@ -227,7 +230,7 @@ class Proxy:
         )
 
     def _has_room(self, routed: Routed) -> bool:
-        most = self._most_calls if routed.destination is None else self._most_calls * _ROOM_IN_DIALOGS
+        most = self._most_calls if routed.token is None else self._most_calls * _ROOM_IN_DIALOGS
         return len(self._layer.servers) < most
 
 

@@ -12,8 +12,9 @@ from apps.sip.params import FieldError
 from apps.sipserver.events import Address, Origin
 
 
-def way_of_stray(response: Response, key: bytes) -> Address | Origin | None:
-    """Where the INVITE it answers came from; None if it is no such answer or nothing proves it."""
+def way_of_stray(response: Response, key: bytes, home: bytes) -> Address | Origin | None:
+    """Where the INVITE it answers came from to the host of that home; None if it is no such answer or nothing proves
+    it."""
     if (
         response.method != "INVITE"
         or response.status // 100 != 2
@@ -21,18 +22,18 @@ def way_of_stray(response: Response, key: bytes) -> Address | Origin | None:
     ):
         return None
     try:
-        return _proven_way(response, key)
+        return _proven_way(response, key, home)
     except FieldError:
         return None
 
 
-def _proven_way(response: Response, key: bytes) -> Address | Origin | None:
+def _proven_way(response: Response, key: bytes, home: bytes) -> Address | Origin | None:
     """Raises FieldError."""
     call_id = response.value(b"call-id") or ""
     asked, answered = [parse_name_addr(response.value(name) or "").tag or "" for name in (b"from", b"to")]
     for value in response.values(b"record-route"):
         uri = parse_addr(split_name_addr(value)[0])
-        way = None if uri is None else read_token(key, uri.user or "", call_id, answered, asked)
-        if way is not None:
-            return way
+        found = None if uri is None else read_token(key, uri.user or "", call_id, answered, asked)
+        if found is not None and found.home == home:
+            return found.destination
     return None

@@ -1,4 +1,5 @@
-"""The token in our Record-Route: both ends of a dialog, so that its requests find their way with nothing remembered.
+"""What we write into Routes: the token in our Record-Route, which has both ends of a dialog, so that its requests find
+their way with nothing remembered; and the ticket by which another host of ours sends on what it did not let in.
 
 Whoever forges one would send packets through us wherever he likes: each is bound by a keyed hash to the Call-ID and the
 caller's tag. Pure. Must not know whether the connections it names are still there.
@@ -11,13 +12,15 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from hashlib import blake2b
 from ipaddress import IPv6Address
-from typing import Final, get_args
+from typing import Final, NamedTuple, get_args
 
 from apps.sipserver.events import Address, Origin, Transport
 
 LONGEST_TOKEN: Final = 512
 
-_VERSION: Final = b"\x01"
+_VERSION: Final = b"\x02"
+_TICKET: Final = b"\x03"
+HOME_BYTES: Final = 4
 _PROOF_BYTES: Final = 12
 _TRANSPORTS: Final[tuple[Transport, ...]] = get_args(Transport)
 _BARE, _V6, _FLOW, _LOCAL, _ZONE = 0x10, 0x20, 0x40, 0x80, 0x08
@@ -25,29 +28,59 @@ _BARE, _V6, _FLOW, _LOCAL, _ZONE = 0x10, 0x20, 0x40, 0x80, 0x08
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Where the packets of the caller's side and of the callee's side go."""
+    """Where the packets of the caller's side and of the callee's side go. home: HOME_BYTES of the host of ours whose
+    sockets and connections that are."""
 
     caller: Address | Origin
     callee: Address | Origin
+    home: bytes = bytes(HOME_BYTES)
+
+
+class Proven(NamedTuple):
+    """Where a message goes on, and from which host of ours."""
+
+    destination: Address | Origin
+    home: bytes
 
 
 def make_token(key: bytes, ends: Ends, call_id: str, caller_tag: str) -> str:
     """Fit for the user part of a URI, of some 60 letters; the same for the same arguments."""
-    claim = _VERSION + _packed(ends.caller) + _packed(ends.callee)
-    return urlsafe_b64encode(claim + _proof(key, claim, call_id, caller_tag)).rstrip(b"=").decode()
+    claim = _VERSION + ends.home + _packed(ends.caller) + _packed(ends.callee)
+    return _sealed(key, claim, call_id, caller_tag)
 
 
-def read_token(key: bytes, token: str, call_id: str, from_tag: str, to_tag: str) -> Address | Origin | None:
+def read_token(key: bytes, token: str, call_id: str, from_tag: str, to_tag: str) -> Proven | None:
     """Where a message of that dialog goes on, to the end that is not its sender's; None unless we made it for it."""
-    raw = _decoded(token)
+    raw = _decoded(token, _VERSION)
     if raw is None:
         return None
     claim, proof = raw[:-_PROOF_BYTES], raw[-_PROOF_BYTES:]
     by_caller = hmac.compare_digest(proof, _proof(key, claim, call_id, from_tag))
     if not by_caller and not hmac.compare_digest(proof, _proof(key, claim, call_id, to_tag)):
         return None
-    caller, after = _unpacked(claim, 1)
-    return _unpacked(claim, after)[0] if by_caller else caller
+    ends_at = 1 + HOME_BYTES
+    caller, after = _unpacked(claim, ends_at)
+    return Proven(_unpacked(claim, after)[0] if by_caller else caller, claim[1:ends_at])
+
+
+def make_ticket(key: bytes, destination: Address | Origin, call_id: str, caller_tag: str) -> str:
+    """For a request that begins something and whose way another host of ours knows. Fit for the user part of a URI."""
+    return _sealed(key, _TICKET + _packed(destination), call_id, caller_tag)
+
+
+def read_ticket(key: bytes, ticket: str, call_id: str, caller_tag: str) -> Address | Origin | None:
+    """Where that request goes; None unless one of our hosts made it for it."""
+    raw = _decoded(ticket, _TICKET)
+    if raw is None:
+        return None
+    claim, proof = raw[:-_PROOF_BYTES], raw[-_PROOF_BYTES:]
+    if not hmac.compare_digest(proof, _proof(key, claim, call_id, caller_tag)):
+        return None
+    return _unpacked(claim, 1)[0]
+
+
+def _sealed(key: bytes, claim: bytes, call_id: str, caller_tag: str) -> str:
+    return urlsafe_b64encode(claim + _proof(key, claim, call_id, caller_tag)).rstrip(b"=").decode()
 
 
 def _proof(key: bytes, claim: bytes, call_id: str, tag: str) -> bytes:
@@ -56,14 +89,14 @@ def _proof(key: bytes, claim: bytes, call_id: str, tag: str) -> bytes:
     ).digest()
 
 
-def _decoded(token: str) -> bytes | None:
+def _decoded(token: str, kind: bytes) -> bytes | None:
     if len(token) > LONGEST_TOKEN or not token.isascii():
         return None
     try:
         raw = urlsafe_b64decode(token + "=" * (-len(token) % 4))
     except ValueError:
         return None
-    return raw if raw[:1] == _VERSION and len(raw) > _PROOF_BYTES else None
+    return raw if raw[:1] == kind and len(raw) > _PROOF_BYTES else None
 
 
 def _packed(end: Address | Origin) -> bytes:

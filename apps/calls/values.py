@@ -34,13 +34,15 @@ class Ask:
 class Hop:
     """One way on: the Request-URI it gets, the Route values put before those it has, and where it is sent.
 
-    identity: the P-Asserted-Identity value it carries in place of any it came with, None to leave what came.
+    identity: the P-Asserted-Identity value it carries in place of any it came with, None to leave what came. onward:
+    where it goes from the destination, which is then another host of ours.
     """
 
     request_uri: str
     destination: Address | Origin
     routes: tuple[str, ...] = ()
     identity: str | None = None
+    onward: Address | Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,12 @@ class CallServer(SipServer):
         return self._workers.send(data, destination)
 
     def _scope(self) -> SipScope:
-        return {**super()._scope(), "type": "sip.calls", "flows": self._workers.open_flows}
+        return {
+            **super()._scope(),
+            "type": "sip.calls",
+            "flows": self._workers.open_flows,
+            "workers": self._workers.connected,
+        }
 
 
 class WorkerPort:
@@ -62,6 +67,11 @@ class WorkerPort:
     @property
     def open_flows(self) -> Collection[str]:
         return OpenFlows(self._by_worker)
+
+    @property
+    def connected(self) -> Collection[str]:
+        """The names of the workers that are connected: a view that stays true."""
+        return self._by_worker.keys()
 
     def resume(self) -> None:
         """Those that had to wait come first."""

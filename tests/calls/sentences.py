@@ -84,4 +84,6 @@ P75 M RFC 5626 §5.3 the token names the connection
 P76 M §21.5.4 beyond the most calls new ones are 503 with Retry-After; who is in a call may end it
 P77 M §17 of everything that ended nothing is left
 P78 M §7 whatever bytes come, nothing raises, all that leaves can be read, nothing stays
+P79 M RFC 5626 §5.3.2 what another host of ours holds goes to that host, and from there on; so does all of its dialog
+P80 M §26.3.2 a host sends on what another of ours let in for that call, and nothing else
 """.strip()

@@ -75,13 +75,13 @@ def decide(
         return NOT_FOUND
     match found.found:
         case Found.TARGETS:
-            return _to_phones(uri, caller, found, retry_after_s, hosts)
+            return _to_phones(request, uri, caller, found, retry_after_s, hosts)
         case Found.NOT_REGISTERED:
             return _nobody_there(retry_after_s)
         case Found.DISABLED:
             return FORBIDDEN
         case _:
-            return _way_out(uri, caller, carriers)
+            return _way_out(request, uri, caller, carriers)
 
 
 def _device(uri: SipUri, gruu_key: bytes) -> tuple[Question, ...]:
@@ -91,6 +91,7 @@ def _device(uri: SipUri, gruu_key: bytes) -> tuple[Question, ...]:
 
 
 def _to_phones(
+    request: Request,
     uri: SipUri,
     caller: Caller | Trunk,
     found: RouteAnswer,
@@ -108,7 +109,7 @@ def _to_phones(
         return _nobody_there(retry_after_s)
     if _redirects(caller, found):
         return redirect(targets)
-    identity = caller.identity if isinstance(caller, Caller) else None
+    identity = _identity(request, caller)
     groups = ringing_groups(targets)
     in_turn = sum(group[0].reachable for group in groups) > 1
     hops = tuple(tuple(_hop(target, identity, hosts) for target in group) for group in groups)
@@ -122,6 +123,13 @@ def _redirects(caller: Caller | Trunk, found: RouteAnswer) -> bool:
     return caller.call_mode is CallMode.REDIRECT if isinstance(caller, Trunk) else found.redirects
 
 
+def _identity(request: Request, caller: Caller | Trunk) -> str | None:
+    """As of Hop. Neither phones nor carriers are trusted with that of one who asks to be withheld (RFC 3325 §7)."""
+    if any("id" in value.lower().replace(";", " ").split() for value in request.values("privacy")):
+        return ""
+    return caller.identity if isinstance(caller, Caller) else None
+
+
 def _hop(target: Target, identity: str | None, hosts: OtherHosts) -> Hop:
     destination, onward = hosts.way_to(target)
     return Hop(target.uri, destination, target.path, identity, onward)
@@ -131,19 +139,20 @@ def _nobody_there(retry_after_s: Callable[[], int]) -> Refuse:
     return Refuse(480, "Temporarily Unavailable", (("Retry-After", str(retry_after_s())),))
 
 
-def _way_out(uri: SipUri, caller: Caller | Trunk, carriers: Carriers) -> Verdict:
+def _way_out(request: Request, uri: SipUri, caller: Caller | Trunk, carriers: Carriers) -> Verdict:
     """A phone's call to a number that no extension has: each server of each trunk that takes it, in turn."""
     if not isinstance(caller, Caller) or uri.user is None or is_gruu(uri):
         return NOT_FOUND
+    identity = _identity(request, caller)
     hops = [
-        _trunk_hop(trunk, number, server, caller.identity)
+        _trunk_hop(trunk, number, server, identity)
         for trunk, number in carriers.ways_out(caller.domain, uri.user)
         for server in trunk.servers
     ]
     return Forward(tuple((hop,) for hop in hops), RING_S) if hops else NOT_FOUND
 
 
-def _trunk_hop(trunk: Trunk, number: str, server: Address, identity: str) -> Hop:
+def _trunk_hop(trunk: Trunk, number: str, server: Address, identity: str | None) -> Hop:
     host, port = server
     at_port = "" if port == _PORT else f":{port}"
     return Hop(f"{aor_of(number, host)}{at_port}", server, identity=identity)

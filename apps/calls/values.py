@@ -34,8 +34,8 @@ class Ask:
 class Hop:
     """One way on: the Request-URI it gets, the Route values put before those it has, and where it is sent.
 
-    identity: the P-Asserted-Identity value it carries in place of any it came with, None to leave what came. onward:
-    where it goes from the destination, which is then another host of ours.
+    identity: the P-Asserted-Identity value it carries in place of any it came with, empty for none, None to leave what
+    came. onward: where it goes from the destination, which is then another host of ours.
     """
 
     request_uri: str

@@ -87,4 +87,5 @@ P78 M §7 whatever bytes come, nothing raises, all that leaves can be read, noth
 P79 M RFC 5626 §5.3.2 what another host of ours holds goes to that host, and from there on; so does all of its dialog
 P80 M §26.3.2 a host sends on what another of ours let in for that call, and nothing else
 P81 S §17.1.1.2 who never said anything holds up the others' answer, or the next to be tried, for 4 s and not 64*T1
+P82 M RFC 3325 §7 who asks for Privacy: id is named to nobody, neither as asserted here nor as it came
 """.strip()

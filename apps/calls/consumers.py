@@ -11,6 +11,7 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from math import inf
 from typing import Any, Final, cast
 
 from channels.exceptions import StopConsumer
@@ -112,6 +113,7 @@ class CallConsumer(SipApplication):
         self._asks: deque[Ask] = deque()
         self._some_asks = asyncio.Event()
         self._sooner = asyncio.Event()
+        self._sleeps_until = inf
         self._rounds = Rounds()
         self._tasks: list[asyncio.Task[None]] = []
         self._has_started = True
@@ -152,7 +154,9 @@ class CallConsumer(SipApplication):
             self.log.sent(sends, now)
             datagrams: list[Datagram] = [(send.data, send.destination) for send in sends]
             await self.send({"type": "sip.send", "datagrams": datagrams})
-        self._sooner.set()
+        due = self.proxy.next_due()
+        if due is not None and due < self._sleeps_until:
+            self._sooner.set()
 
     def _take(self, ask: Ask, now: float) -> list[Send]:
         """Into the queue of the look-ups; what finds no room there is told when to come again."""
@@ -208,6 +212,7 @@ class CallConsumer(SipApplication):
         while True:
             self._sooner.clear()
             due = self.proxy.next_due()
+            self._sleeps_until = inf if due is None else due
             sleep_s = None if due is None else max(SHORTEST_SLEEP_S, due - time.monotonic())
             try:
                 async with asyncio.timeout(sleep_s):

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from channels.consumer import AsyncConsumer, get_handler_name
+from channels.exceptions import StopConsumer
 
 from apps.registrar.rounds import DATABASE_TROUBLE
 from apps.registrar.store import Store
@@ -14,8 +15,14 @@ logger = logging.getLogger(__name__)
 
 
 class SipApplication(AsyncConsumer):
-    # No such layer: one queue less, and no Redis connection.
-    channel_layer_alias = ""
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Without the stock loop's task for every event, and without a channel layer: nobody else sends to it."""
+        self.scope, self.base_send = scope, send
+        try:
+            while True:
+                await self.dispatch(await receive())
+        except StopConsumer:
+            return
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Without the stock dispatch's hop to a thread for every event."""

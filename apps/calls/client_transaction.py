@@ -29,6 +29,9 @@ class Sent(IntEnum):
 class Owner(Protocol):
     """Who waits for the answers. Each client transaction succeeds (every 2xx is told) or ends, once."""
 
+    def trying(self) -> None:
+        """A 100 has come."""
+
     def provisional(self, response: Response, now: float) -> None: ...
 
     def succeeded(
@@ -153,6 +156,8 @@ class ClientTransaction(Timed):
             self._ring(response.status, now)
         else:
             self._interval = T2
+        if response.status == 100:
+            self._owner.trying()
         self.state = Sent.PROCEEDING
         if response.status > 100:
             self._owner.provisional(response, now)

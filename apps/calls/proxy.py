@@ -137,7 +137,10 @@ class Proxy:
         if isinstance(routed, Refuse):
             self._answer_once(request, origin, routed)
             return
-        context = ResponseContext(self._layer, self._serve(request, origin, key))
+        server = self._serve(request, origin, key)
+        if routed.destination is None or routed.token is not None:
+            server.trying()  # to another host of ours silence says that the phone is silent
+        context = ResponseContext(self._layer, server)
         if routed.destination is None:
             self._ask(context, Question(self._questions, data, request, origin, mark), now)
             return
@@ -152,10 +155,7 @@ class Proxy:
     def _serve(self, request: Request, origin: Address | Origin, key: bytes) -> ServerTransaction:
         trying = build_response(request, origin[:2], 100, "", to_tag=answer_tag(key))
         is_invite = request.method == "INVITE"
-        server = ServerTransaction(self._layer, key, way_back(request, origin), trying, is_invite)
-        if is_invite:
-            server.trying()
-        return server
+        return ServerTransaction(self._layer, key, way_back(request, origin), trying, is_invite)
 
     def _pass_ack(self, data: bytes, request: Request, origin: Address | Origin) -> None:
         """The ACK of a 2xx, which is no transaction (RFC 3261 §17, §16.11). What is wrong with it meets silence."""

@@ -113,6 +113,9 @@ class ResponseContext(Timed):
         if not self._clients:
             self._finish(now)
 
+    def trying(self) -> None:
+        self._server.trying()
+
     def provisional(self, response: Response, now: float) -> None:
         data = without_top_via(response)
         if data is not None and not self._cancelled:

@@ -74,7 +74,10 @@ class ServerTransaction(Timed):
         return self.state is not Served.PROCEEDING
 
     def trying(self) -> None:
-        """100, at once (RFC 3261 §17.2.1), without the tag that later answers of ours have."""
+        """100, once (RFC 3261 §17.2.1), if it is an INVITE and heard nothing yet; without the tag that later answers
+        of ours have."""
+        if not self.is_invite or self._last is not None or self.is_answered:
+            return
         self._last = self._trying.replace(b";tag=" + answer_tag(self.key).encode(), b"", 1)
         self._layer.send(self._last, self.way_back)
 

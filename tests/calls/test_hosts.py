@@ -8,12 +8,13 @@ import pytest
 from apps.calls.authorizing import Caller
 from apps.calls.deciding import decide
 from apps.calls.hosts import Host, OtherHosts
+from apps.calls.response_context import LONGEST_SILENCE_S
 from apps.calls.values import Forward, Hop, Refuse
 from apps.routing.answer import Owner, Target, answer
 from apps.sipserver.addresses import format_address
 from apps.sipserver.events import Address, Origin
 from tests.calls.asking import NO_TRUNKS, request
-from tests.calls.scene import Heard, Known, Phone, Scene, Way, methods
+from tests.calls.scene import Heard, Known, Phone, Scene, Way, hop, methods
 from tests.routing.test_answer import AOR, target
 
 HERE, THERE = ("192.0.2.1", 5060), ("192.0.2.2", 5060)
@@ -52,8 +53,7 @@ def sent_over(scene: Scene) -> Heard:
 
 def rung(invite: Heard, scene: Scene) -> Heard:
     """As Bob hears it from his host, which asked nobody."""
-    trying, ringing = scene.say(invite.data, HERE)
-    assert (trying.method, trying.way) == ("100", HERE)
+    (ringing,) = scene.say(invite.data, HERE)
     assert scene.asks == []
     return ringing
 
@@ -131,6 +131,23 @@ def test_p79_a_connection_that_its_host_has_lost_is_480() -> None:
     rung(sent_over(ours), theirs)
     (refusal,) = theirs.closed("there:1:a/7")
     assert "480" in methods(ours.say(refusal.data, THERE))
+
+
+def test_p81_a_phone_of_another_host_that_says_nothing_holds_up_nobody_either() -> None:
+    """Its host says nothing for it."""
+    ours, theirs = here(), there()
+    busy = Phone("1002", ("203.0.113.8", 5060), "10.0.0.8")
+    over, near = ours.place(ALICE, Hop(BOB.contact, THERE, onward=BOB.way), hop(busy))
+    rung(over, theirs)
+    ours.say(near.answer(486), busy.way)
+    assert methods([one for one in ours.wait(LONGEST_SILENCE_S) if one.way == ALICE.way]) == ["486"]
+
+
+def test_p81_what_the_phone_says_first_its_host_says_too() -> None:
+    theirs = there()
+    ringing = rung(sent_over(here()), theirs)
+    assert [(one.method, one.way) for one in theirs.say(ringing.answer(100), BOB.way)] == [("100", HERE)]
+    assert methods(theirs.say(ringing.answer(180), BOB.way)) == ["180"]
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,6 @@ MOST_IN_A_LOOK_UP: Final = 64
 MOST_WAITING: Final = 2_000
 BEAT_EVERY_S: Final = 2.0
 READ_DOMAINS_EVERY_S: Final = 1.0
-FIND_HOSTS_EVERY_S: Final = 1.0
 FORBIDDEN: Final = Refuse(403, "Forbidden")
 # The proxy may name a time that turns out to be too early.
 SHORTEST_SLEEP_S: Final = 0.001
@@ -223,7 +222,6 @@ class CallConsumer(SipApplication):
 
     def _start_rounds(self) -> None:
         self._rounds.start(self._beat, BEAT_EVERY_S)
-        self._rounds.start(self._find_hosts, FIND_HOSTS_EVERY_S)
         self._rounds.start(self._read_domains, READ_DOMAINS_EVERY_S)
         self._rounds.start(self.carriers.refresh, REFRESH_EVERY_S)
         self._rounds.start(self.resolver.round, LOOK_EVERY_S)
@@ -237,6 +235,8 @@ class CallConsumer(SipApplication):
         await self.sightings.flush(self.store.pool)
 
     async def _beat(self) -> None:
+        """Hear of the other hosts, and say that this one is well."""
+        await self._find_hosts()
         scope, counts = cast(SipScope, self.scope), self.log.counts
         host, port = scope["server"]
         row = {

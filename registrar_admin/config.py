@@ -59,6 +59,7 @@ class Config:
     admin_user: str
     admin_password: str | None
     public_host: str
+    sip_host_address: str
     web_url: str | None
     secret_key: str | None
     credential_keys: tuple[bytes, ...]
@@ -125,6 +126,8 @@ def load_config(environ: Mapping[str, str]) -> Config:
         admin_user=_checked(given, "REGISTRAR_ADMIN_USER", _admin_user) or "admin",
         admin_password=_checked(given, "REGISTRAR_ADMIN_PASSWORD", _admin_password),
         public_host=_checked(given, "REGISTRAR_PUBLIC_HOST", _public_host) or _reachable_address(sip_host),
+        sip_host_address=_checked(given, "REGISTRAR_SIP_HOST_ADDRESS", _numeric_address)
+        or _reachable_address(sip_host),
         web_url=_checked(given, "REGISTRAR_WEB_URL", _web_url),
         secret_key=_checked(given, "SECRET_KEY", _secret_key) or _stored_secret_key(data_dir),
         credential_keys=_credential_keys(given),
@@ -249,6 +252,15 @@ def _host(name: str, text: str) -> str:
     host = text[1:-1] if text.startswith("[") and text.endswith("]") else text
     if not (_is_host_name(host) or _is_ip_address(host, 4) or _is_ip_address(host, 6)):
         raise ConfigError(f"{name}={text!r} is wrong; expected a host name or an IP address, without a port")
+    return host.lower()
+
+
+def _numeric_address(text: str) -> str:
+    host = text[1:-1] if text.startswith("[") and text.endswith("]") else text
+    if not (_is_ip_address(host, 4) or _is_ip_address(host, 6)):
+        raise ConfigError(
+            f"REGISTRAR_SIP_HOST_ADDRESS={text!r} is wrong; expected an IP address, without a port"
+        )
     return host.lower()
 
 

@@ -205,6 +205,7 @@ SIP_TLS_NAMES = list(
 SIP_WORKERS = CONFIG.sip_workers
 SIP_CALLS_FOLDER = CONFIG.data_dir / "calls"
 SIP_PUBLIC_HOST = CONFIG.public_host
+SIP_HOST_ADDRESS = CONFIG.sip_host_address
 SIP_PORT, SIPS_PORT = CONFIG.sip_port, CONFIG.sips[1] if CONFIG.sips else None
 SIP_WEBSOCKET_URL = CONFIG.sip_websocket_url
 LEDGER_DAYS = CONFIG.ledger_days

@@ -75,6 +75,11 @@ VARIABLES: Final = (
         "Host name or IP address that phones and browsers reach this machine by.",
     ),
     Variable(
+        "REGISTRAR_SIP_HOST_ADDRESS",
+        "the bound address, else this machine's",
+        "Only with several SIP hosts: IP address by which the others send this one the calls of its phones.",
+    ),
+    Variable(
         "REGISTRAR_WEB_URL",
         "plain HTTP on this machine",
         "Where browsers reach the console, such as `https://registrar.example.com`; "

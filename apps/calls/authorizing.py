@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from apps.calls.hosts import OtherHosts
 from apps.calls.nonce_counts import NonceCounts
 from apps.calls.values import Ask, Ignore, Refuse
 from apps.registrar.authentication import (
@@ -37,7 +38,7 @@ FORBIDDEN = Refuse(403, "Forbidden")
 @dataclass(frozen=True, slots=True)
 class Means:
     """What is judged by, besides the request. domains and blocked: as read with this batch, at now_s. nobody: whom a
-    user who does not exist is checked against. retry_after_s: another number each time."""
+    user who does not exist is checked against. retry_after_s: another number each time. hosts: the other SIP hosts."""
 
     domains: Mapping[str, DomainPolicy]
     blocked: BlockedNetworks
@@ -47,6 +48,7 @@ class Means:
     nobody: Account
     nonce_key: bytes
     retry_after_s: Callable[[], int]
+    hosts: OtherHosts = OtherHosts()  # noqa: RUF009 - nothing changes it
 
     def unavailable(self) -> Refuse:
         return Refuse(503, "Service Unavailable", (("Retry-After", str(self.retry_after_s())),))

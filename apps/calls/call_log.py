@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from apps.calls.proxy import MOST_CALLS
 from apps.calls.values import Ask, Forward, Refuse, Send, Verdict
 from apps.sip.message import Request
 from apps.sip.reply import is_reply, parse_reply
@@ -17,7 +18,6 @@ from apps.sipserver.events import Origin
 logger = logging.getLogger(__name__)
 
 LONGEST_LOGGED: Final = 120
-MOST_OPEN: Final = 20_000
 _CHALLENGES: Final = frozenset({401, 407})
 _INVITE: Final = b"INVITE"
 
@@ -51,7 +51,7 @@ class CallLog:
         request = ask.request
         if request.method != "INVITE":
             return
-        if len(self._open) >= MOST_OPEN:
+        if len(self._open) >= MOST_CALLS:
             del self._open[next(iter(self._open))]  # nobody waits so long for it
         self._open[_key(request)] = OpenCall(_line(ask), now_s)
 

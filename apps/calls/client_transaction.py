@@ -30,6 +30,9 @@ class Sent(IntEnum):
 class Owner(Protocol):
     """Who waits for the answers. Each client transaction succeeds (every 2xx is told) or ends, once."""
 
+    def trying(self) -> None:
+        """A 100 has come."""
+
     def provisional(self, response: Response, now: float) -> None: ...
 
     def succeeded(
@@ -41,7 +44,7 @@ class Owner(Protocol):
 
 
 class ClientTransaction(Timed):
-    """group: of the owner's. gave_up: we stopped it, for it rang too long."""
+    """group: of the owner's. gave_up: we stopped it, for it rang too long, or said nothing."""
 
     __slots__ = (
         "_again",
@@ -92,6 +95,11 @@ class ClientTransaction(Timed):
         return self.state < Sent.COMPLETED
 
     @property
+    def is_silent(self) -> bool:
+        """Whether nothing was heard of it yet, not even 100."""
+        return self.state is Sent.CALLING
+
+    @property
     def _is_invite(self) -> bool:
         return self._top.startswith(b"INVITE ")
 
@@ -124,6 +132,13 @@ class ClientTransaction(Timed):
             if self.state is Sent.PROCEEDING:
                 self._send_cancel(now)
 
+    def give_up(self, now: float) -> None:
+        """Nobody waits for it any more: whenever it says something, it is told to stop."""
+        self.gave_up, self.group = True, 0
+        self.cancel((), now)
+        if self.is_silent:
+            self._quiet()
+
     def fail(self, status: int, now: float) -> None:
         """Nothing can come any more: as if that answer had (RFC 3261 §16.9)."""
         if self.is_pending:
@@ -151,6 +166,8 @@ class ClientTransaction(Timed):
             self._ring(response.status, now)
         else:
             self._interval = T2
+        if response.status == 100:
+            self._owner.trying()
         self.state = Sent.PROCEEDING
         if response.status > 100:
             self._owner.provisional(response, now)

@@ -11,27 +11,29 @@ import secrets
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
+from math import inf
 from typing import Any, Final, cast
 
-from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
 from django.conf import settings
 
 from apps.calls import process_sql
 from apps.calls.call_log import CallLog
+from apps.calls.hosts import Host, OtherHosts
 from apps.calls.lookup import Lookup
 from apps.calls.own_names import OwnNames
 from apps.calls.proxy import Proxy
+from apps.calls.tokens import HOME_BYTES
 from apps.calls.values import Ask, Forward, Ignore, Refuse, Send, Verdict
 from apps.extensions.ha1s import Ha1Keys
-from apps.registrar.blocking import BlockedNetworks
-from apps.registrar.consumers import nonce_key, retry_after_s
+from apps.registrar.application import SipApplication, opened_store
+from apps.registrar.consumers import nonce_key, retry_after_s, socket_name
 from apps.registrar.gruu import gruu_key
 from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
 from apps.registrar.store import Store
 from apps.sip.branches import is_uplink_reply
 from apps.sip.uri import format_host
-from apps.sipserver.addresses import WILDCARDS
+from apps.sipserver.addresses import WILDCARDS, format_address, parse_address
 from apps.sipserver.events import Datagram, Origin, SipScope
 from apps.trunks.directory import REFRESH_EVERY_S, TrunkDirectory
 from apps.trunks.resolving import LOOK_EVERY_S, Resolver
@@ -57,9 +59,12 @@ def calls_key(secret_key: str) -> bytes:
     return hashlib.sha256(b"sip calls\0" + secret_key.encode()).digest()
 
 
-class CallConsumer(AsyncConsumer):
-    # No such layer: one queue less, and no Redis connection.
-    channel_layer_alias = ""
+def home_of(host: str) -> bytes:
+    """What names this host in the tokens of its Record-Routes, the same after a restart."""
+    return hashlib.sha256(host.encode()).digest()[:HOME_BYTES]
+
+
+class CallConsumer(SipApplication):
     _has_started = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -70,16 +75,19 @@ class CallConsumer(AsyncConsumer):
             if self._has_started:
                 await self._stop()
 
-    async def dispatch(self, message: dict[str, Any]) -> None:
-        """Without the stock dispatch's hop to a thread for every event."""
-        await getattr(self, get_handler_name(message))(message)
-
     async def sip_startup(self, event: dict[str, Any]) -> None:
         """Waits for the database: until it is there, nothing is taken and nothing false is answered."""
         scope = cast(SipScope, self.scope)
-        self.store = await _opened_store()
+        self.store = await opened_store(
+            lambda: Store(settings.DATABASE_DIRECT_URL, ha1_keys=Ha1Keys(settings.CREDENTIAL_KEYS))
+        )
+        self.host = socket_name(scope)
         self.names = OwnNames(
-            scope["server"], settings.SIP_PUBLIC_HOST or "", settings.SIPS_PORT, settings.SIP_TLS_NAMES
+            scope["server"],
+            settings.SIP_PUBLIC_HOST or "",
+            settings.SIPS_PORT,
+            settings.SIP_TLS_NAMES,
+            home_of(self.host),
         )
         keys = trunk_keys()
         self.carriers = TrunkDirectory(self.store.pool, keys=keys)
@@ -109,10 +117,10 @@ class CallConsumer(AsyncConsumer):
             retry_after_s=retry_after_s,
         )
         self.log = CallLog()
-        self._blocked = BlockedNetworks({})
         self._asks: deque[Ask] = deque()
         self._some_asks = asyncio.Event()
         self._sooner = asyncio.Event()
+        self._sleeps_until = inf
         self._rounds = Rounds()
         self._tasks: list[asyncio.Task[None]] = []
         self._has_started = True
@@ -125,7 +133,7 @@ class CallConsumer(AsyncConsumer):
 
     async def sip_datagrams(self, event: dict[str, Any]) -> None:
         self._raise_what_failed()
-        now, blocked = time.monotonic(), self._blocked
+        now, blocked = time.monotonic(), self.lookup.blocked
         effects: list[Send | Ask] = []
         self.uplinks.hear(event["datagrams"])
         for data, origin in event["datagrams"]:
@@ -154,7 +162,9 @@ class CallConsumer(AsyncConsumer):
             self.log.sent(sends, now)
             datagrams: list[Datagram] = [(send.data, send.destination) for send in sends]
             await self.send({"type": "sip.send", "datagrams": datagrams})
-        self._sooner.set()
+        due = self.proxy.next_due()
+        if due is not None and due < self._sleeps_until:
+            self._sooner.set()
 
     def _take(self, ask: Ask, now: float) -> list[Send]:
         """Into the queue of the look-ups; what finds no room there is told when to come again."""
@@ -210,6 +220,7 @@ class CallConsumer(AsyncConsumer):
         while True:
             self._sooner.clear()
             due = self.proxy.next_due()
+            self._sleeps_until = inf if due is None else due
             sleep_s = None if due is None else max(SHORTEST_SLEEP_S, due - time.monotonic())
             try:
                 async with asyncio.timeout(sleep_s):
@@ -226,25 +237,42 @@ class CallConsumer(AsyncConsumer):
         self._rounds.start(self._flush_sightings, FLUSH_EVERY_S)
 
     async def _read_domains(self) -> None:
-        directory = await self.store.directory()
-        self._blocked = directory.blocked
+        directory = await self.lookup.read_directory()
         self.names.serve({name: domain.realm for name, domain in directory.domains.items()})
 
     async def _flush_sightings(self) -> None:
         await self.sightings.flush(self.store.pool)
 
     async def _beat(self) -> None:
+        """Hear of the other hosts, and say that this one is well."""
+        await self._find_hosts()
         scope, counts = cast(SipScope, self.scope), self.log.counts
         host, port = scope["server"]
         row = {
             "id": scope["worker"],
             "bind": f"{format_host(host)}:{port}",
+            "server": self.host,
+            "address": self._address(),
+            "workers": "\n".join(scope.get("workers", ())),
             "calls": counts.calls,
             "answered": counts.answered,
             "ringing": self.log.ringing,
         }
         await self.store.execute(process_sql.BEAT, row)
         await self.store.execute(process_sql.TIDY)
+
+    async def _find_hosts(self) -> None:
+        rows = await self.store.fetch(process_sql.HOSTS, {"server": self.host, "address": self._address()})
+        found = [
+            Host(parse_address(address), server, frozenset(workers.split()))
+            for server, address, workers in rows
+        ]
+        self.lookup.hosts = OtherHosts(self.host, found)
+
+    def _address(self) -> str:
+        """Where other hosts reach our UDP socket."""
+        host, port = cast(SipScope, self.scope)["server"]
+        return format_address((settings.SIP_HOST_ADDRESS if host in WILDCARDS else host, port))
 
     # -- the end
 
@@ -269,21 +297,3 @@ class CallConsumer(AsyncConsumer):
 def _says_who(ask: Ask) -> bool:
     """Whether it came with a password: then it was refused for another reason than where it came from."""
     return ask.request.value("proxy-authorization") is not None
-
-
-async def _opened_store() -> Store:
-    delay_s = 0.1
-    while True:
-        store = Store(settings.DATABASE_DIRECT_URL, ha1_keys=Ha1Keys(settings.CREDENTIAL_KEYS))
-        try:
-            await store.open()
-        except DATABASE_TROUBLE as error:
-            logger.warning("waiting for the database: %s", error)
-            await store.close()
-            await asyncio.sleep(delay_s)
-            delay_s = min(delay_s * 2, 5)
-        except asyncio.CancelledError:  # the pool's own tasks would live on
-            await store.close()
-            raise
-        else:
-            return store

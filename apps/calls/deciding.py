@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from apps.calls.authorizing import FORBIDDEN, Caller, Claimant
+from apps.calls.hosts import OtherHosts
 from apps.calls.redirect import redirect
 from apps.calls.values import CarrierLeg, Forward, Hop, Refuse, Verdict
 from apps.registrar.gruu import aor_of_gruu, is_gruu
@@ -33,6 +34,7 @@ RING_IN_TURN_S: Final = 30.0
 NOT_FOUND: Final = Refuse(404, "Not Found")
 UNSUPPORTED_SCHEME: Final = Refuse(416, "Unsupported URI Scheme")
 _SECURE: Final = frozenset({"TLS", "WSS"})
+NO_OTHERS: Final = OtherHosts()
 
 
 def questions(
@@ -60,6 +62,7 @@ def decide(
     answers: Sequence[RouteAnswer],
     carriers: Carriers,
     retry_after_s: Callable[[], int],
+    hosts: OtherHosts = NO_OTHERS,
 ) -> Verdict:
     """answers: of `questions`, in their order."""
     uri = request.request_uri
@@ -72,13 +75,13 @@ def decide(
         return NOT_FOUND
     match found.found:
         case Found.TARGETS:
-            return _to_phones(uri, caller, found, retry_after_s)
+            return _to_phones(request, uri, caller, found, retry_after_s, hosts)
         case Found.NOT_REGISTERED:
             return _nobody_there(retry_after_s)
         case Found.DISABLED:
             return FORBIDDEN
         case _:
-            return _way_out(uri, caller, carriers)
+            return _way_out(request, uri, caller, carriers)
 
 
 def _device(uri: SipUri, gruu_key: bytes) -> tuple[Question, ...]:
@@ -88,19 +91,28 @@ def _device(uri: SipUri, gruu_key: bytes) -> tuple[Question, ...]:
 
 
 def _to_phones(
-    uri: SipUri, caller: Caller | Trunk, found: RouteAnswer, retry_after_s: Callable[[], int]
+    request: Request,
+    uri: SipUri,
+    caller: Caller | Trunk,
+    found: RouteAnswer,
+    retry_after_s: Callable[[], int],
+    hosts: OtherHosts,
 ) -> Verdict:
     targets = found.targets
-    if uri.scheme == "sips":  # all the way (RFC 5630 §3.1.3)
-        targets = tuple(target for target in targets if target.destination.transport in _SECURE)
+    if uri.scheme == "sips":  # all the way (RFC 5630 §3.1.3), and hosts speak UDP with each other
+        targets = tuple(
+            target
+            for target in targets
+            if target.destination.transport in _SECURE and hosts.holding(target) is None
+        )
     if not targets:
         return _nobody_there(retry_after_s)
     if _redirects(caller, found):
         return redirect(targets)
-    identity = caller.identity if isinstance(caller, Caller) else None
+    identity = _identity(request, caller)
     groups = ringing_groups(targets)
     in_turn = sum(group[0].reachable for group in groups) > 1
-    hops = tuple(tuple(_hop(target, identity) for target in group) for group in groups)
+    hops = tuple(tuple(_hop(target, identity, hosts) for target in group) for group in groups)
     return Forward(hops, RING_IN_TURN_S if in_turn else RING_S)
 
 
@@ -111,27 +123,36 @@ def _redirects(caller: Caller | Trunk, found: RouteAnswer) -> bool:
     return caller.call_mode is CallMode.REDIRECT if isinstance(caller, Trunk) else found.redirects
 
 
-def _hop(target: Target, identity: str | None) -> Hop:
-    return Hop(target.uri, target.destination, target.path, identity)
+def _identity(request: Request, caller: Caller | Trunk) -> str | None:
+    """As of Hop. Neither phones nor carriers are trusted with that of one who asks to be withheld (RFC 3325 §7)."""
+    if any("id" in value.lower().replace(";", " ").split() for value in request.values("privacy")):
+        return ""
+    return caller.identity if isinstance(caller, Caller) else None
+
+
+def _hop(target: Target, identity: str | None, hosts: OtherHosts) -> Hop:
+    destination, onward = hosts.way_to(target)
+    return Hop(target.uri, destination, target.path, identity, onward)
 
 
 def _nobody_there(retry_after_s: Callable[[], int]) -> Refuse:
     return Refuse(480, "Temporarily Unavailable", (("Retry-After", str(retry_after_s())),))
 
 
-def _way_out(uri: SipUri, caller: Caller | Trunk, carriers: Carriers) -> Verdict:
+def _way_out(request: Request, uri: SipUri, caller: Caller | Trunk, carriers: Carriers) -> Verdict:
     """A phone's call to a number that no extension has: each server of each trunk that takes it, in turn."""
     if not isinstance(caller, Caller) or uri.user is None or is_gruu(uri):
         return NOT_FOUND
+    identity = _identity(request, caller)
     hops = [
-        _trunk_hop(trunk, number, server, caller.identity)
+        _trunk_hop(trunk, number, server, identity)
         for trunk, number in carriers.ways_out(caller.domain, uri.user)
         for server in trunk.servers
     ]
     return Forward(tuple((hop,) for hop in hops), RING_S) if hops else NOT_FOUND
 
 
-def _trunk_hop(trunk: Trunk, number: str, server: Address | Origin, identity: str) -> Hop:
+def _trunk_hop(trunk: Trunk, number: str, server: Address | Origin, identity: str | None) -> Hop:
     host, port = trunk.host or server[0], server[1]
     usual = DEFAULT_TLS_PORT if isinstance(server, Origin) and server.transport == "TLS" else DEFAULT_PORT
     at_port = "" if port == usual else f":{port}"

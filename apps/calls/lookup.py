@@ -16,6 +16,7 @@ from psycopg_pool import PoolTimeout
 
 from apps.calls.authorizing import Caller, Claimant, Means, approach, authorize
 from apps.calls.deciding import decide, questions
+from apps.calls.hosts import OtherHosts
 from apps.calls.nonce_counts import NonceCounts
 from apps.calls.sql import CALLERS_AND_ROUTES
 from apps.calls.values import Ask, Ignore, Refuse, Verdict
@@ -52,6 +53,8 @@ class Lookup:
 
     nonce_key, gruu_key: as in registrar.consumers; retry_after_s: the seconds of each Retry-After, another number each
     time; clock: seconds that only rise. Lives as long as the process: it remembers which nonce counts were used.
+
+    hosts: the other SIP hosts, as whoever made it found them last.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class Lookup:
         self._gruu_key = gruu_key
         self._retry_after_s = retry_after_s
         self._clock = clock
+        self.hosts = OtherHosts()
         self._counts: NonceCounts | None = None
         # His HA1s are opened like everybody's, so that refusing him takes as long.
         place = place_of(NOBODY.peer_id, NOBODY.peer_id, NOBODY.peer_name)
@@ -108,11 +112,21 @@ class Lookup:
         verdicts = [next(decided) if isinstance(one, Waiting) else one for one in found]
         return list(zip(asks, verdicts, strict=True))
 
+    async def read_directory(self) -> Directory:
+        """The domains and the blocked networks as they are now, which the next batches go by."""
+        self._directory = await self.store.directory()
+        self._read_at_s = self._clock()
+        return self._directory
+
+    @property
+    def blocked(self) -> BlockedNetworks:
+        """As read last."""
+        return self._directory.blocked if self._directory else NOBODY_BLOCKED
+
     async def _means(self) -> Means:
         directory = self._directory
         if directory is None or self._clock() - self._read_at_s > DIRECTORY_GOOD_FOR_S:
-            directory = await self.store.directory()
-            self._directory, self._read_at_s = directory, self._clock()
+            directory = await self.read_directory()
         now_s = int(directory.now.timestamp() + self._clock() - self._read_at_s)
         self._counts = self._counts or NonceCounts(now_s)
         return Means(
@@ -124,6 +138,7 @@ class Lookup:
             self._nobody,
             self._nonce_key,
             self._retry_after_s,
+            self.hosts,
         )
 
     async def _decide(
@@ -161,8 +176,7 @@ class Lookup:
         )
 
     def _unavailable(self, ask: Ask) -> Verdict:
-        blocked = self._directory.blocked if self._directory else NOBODY_BLOCKED
-        if blocked.cover(ask.origin[0]):
+        if self.blocked.cover(ask.origin[0]):
             return Ignore()
         return Refuse(503, "Service Unavailable", (("Retry-After", str(self._retry_after_s())),))
 
@@ -181,7 +195,7 @@ def _verdict(
         who = one.who
     if isinstance(who, Refuse):
         return who
-    return decide(one.ask.request, who, found, means.carriers, means.retry_after_s)
+    return decide(one.ask.request, who, found, means.carriers, means.retry_after_s, means.hosts)
 
 
 def _kept_ha1s(row: Row) -> KeptHa1s:

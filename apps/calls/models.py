@@ -4,10 +4,15 @@ from django.db import models
 
 
 class CallProcess(models.Model):
-    """A call process that was well at seen_at. calls, answered: since it started; ringing: now."""
+    """A call process that was well at seen_at. server: the name of its UDP socket; address: where other hosts reach
+    that, empty if they cannot; workers: the names of those connected to it, a line each. calls, answered: since it
+    started; ringing: now."""
 
     id = models.TextField(primary_key=True)
     bind = models.TextField()
+    server = models.TextField(default="", db_default="")
+    address = models.TextField(default="", db_default="")
+    workers = models.TextField(default="", db_default="")
     started_at = models.DateTimeField()
     seen_at = models.DateTimeField()
     calls = models.PositiveBigIntegerField(default=0)

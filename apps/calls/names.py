@@ -8,6 +8,10 @@ from apps.sipserver.events import Address, Origin
 class Names(Protocol):
     """Whoever hosts the proxy knows its sockets and its domains."""
 
+    @property
+    def home(self) -> bytes:
+        """HOME_BYTES (tokens.py) of this host, after a restart the same, and another of each host of ours."""
+
     def sent_by(self, towards: Address | Origin) -> str:
         """Our host:port as it stands in a Via and in a Record-Route sent that way; IPv6 in brackets."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from ipaddress import ip_address
 from typing import Final
 
+from apps.calls.tokens import HOME_BYTES
 from apps.sip.uri import format_host
 from apps.sipserver.addresses import WILDCARDS, local_host
 from apps.sipserver.events import Address, Origin
@@ -14,11 +15,17 @@ _WEB_PORTS: Final = frozenset({80, 443})
 
 class OwnNames:
     """server: what the UDP socket is bound to. public_host: what phones reach us by, if that is all addresses of the
-    machine. tls_port: None where there is no TLS. others: further host names of ours."""
+    machine. tls_port: None where there is no TLS. others: further host names of ours. home: as of Names."""
 
     def __init__(
-        self, server: Address, public_host: str, tls_port: int | None, others: Iterable[str] = ()
+        self,
+        server: Address,
+        public_host: str,
+        tls_port: int | None,
+        others: Iterable[str] = (),
+        home: bytes = bytes(HOME_BYTES),
     ) -> None:
+        self.home = home
         host, self._port = server
         self._is_wildcard = host in WILDCARDS
         self._host = (public_host or host) if self._is_wildcard else host

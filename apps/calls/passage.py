@@ -11,13 +11,14 @@ from typing import Final, NamedTuple
 
 from apps.calls.layer import transport_of
 from apps.calls.names import Names
-from apps.calls.tokens import Ends, make_token
+from apps.calls.tokens import Ends, make_ticket, make_token
 from apps.calls.values import Hop
 from apps.sip.branches import CALLS_MAGIC
 from apps.sip.forwarding import Carried, Identifying, Top, forwarded, raised
 from apps.sip.message import Request
 from apps.sip.name_addr import parse_addr, split_name_addr
 from apps.sip.params import FieldError
+from apps.sipserver.addresses import format_address
 from apps.sipserver.events import Address, Origin
 
 # What begins a dialog (RFC 3261 §12.1, RFC 6665 §4.3: the first NOTIFY may come before the answer).
@@ -53,7 +54,8 @@ class Passage:
 
     def to(self, hop: Hop, branch: str, key: bytes, names: Names) -> Passed:
         """Raises ValueError for a Hop with a line break in it."""
-        uri, routes = _loose(_without_headers(hop.request_uri), hop.routes + self.routes)
+        routes = self._to_host(hop, key) + hop.routes + self.routes
+        uri, routes = _loose(_without_headers(hop.request_uri), routes)
         via = (
             f"SIP/2.0/{transport_of(hop.destination)} {names.sent_by(hop.destination)};rport;branch={branch}"
         )
@@ -65,9 +67,16 @@ class Passage:
             added += tuple([f"{name}: {value}" for name, value in leg.credentials])
         return Passed(top, carried.identifying, forwarded(carried, top, added, hop.identity))
 
+    def _to_host(self, hop: Hop, key: bytes) -> tuple[str, ...]:
+        if hop.onward is None:
+            return ()
+        ticket = make_ticket(key, hop.onward, self.call_id, self.caller_tag)
+        return (f"<sip:{ticket}@{format_address(hop.destination[:2])};lr>",)
+
     def _record_routes(self, hop: Hop, key: bytes, names: Names) -> tuple[str, ...]:
         """One for each side where we are called otherwise there (RFC 5658), the hop's on top."""
-        token = self.token or make_token(key, _ends(self.caller, hop), self.call_id, self.caller_tag)
+        ends = _ends(self.caller, hop, names.home)
+        token = self.token or make_token(key, ends, self.call_id, self.caller_tag)
         scheme = "sips" if self.secure or hop.request_uri[:5].lower() == "sips:" else "sip"
         ahead, back = [
             f"Record-Route: <{scheme}:{token}@{names.sent_by(way)}{_uri_transport(way)};lr>"
@@ -76,11 +85,11 @@ class Passage:
         return (ahead,) if ahead == back else (ahead, back)
 
 
-def _ends(caller: Address | Origin, hop: Hop) -> Ends:
+def _ends(caller: Address | Origin, hop: Hop, home: bytes) -> Ends:
     """Of a dialog that begins; with the carrier where one was answered in the caller's place."""
     if hop.leg is None or hop.leg.account is None or not hop.leg.raised:
-        return Ends(caller, hop.destination)
-    return Ends(caller, hop.destination, hop.leg.account.trunk_id, hop.leg.raised)
+        return Ends(caller, hop.destination, home)
+    return Ends(caller, hop.destination, home, hop.leg.account.trunk_id, hop.leg.raised)
 
 
 def loop_mark(key: bytes, request: Request) -> str:

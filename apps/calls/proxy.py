@@ -153,7 +153,10 @@ class Proxy:
         if isinstance(routed, Refuse):
             self._answer_once(request, origin, routed)
             return
-        context = ResponseContext(self._layer, self._serve(request, origin, key))
+        server = self._serve(request, origin, key)
+        if routed.way is None or routed.token is not None:
+            server.trying()  # to another host of ours silence says that the phone is silent
+        context = ResponseContext(self._layer, server)
         if routed.way is None:
             self._ask(context, Question(self._questions, data, request, origin, mark), now)
             return
@@ -168,10 +171,7 @@ class Proxy:
     def _serve(self, request: Request, origin: Address | Origin, key: bytes) -> ServerTransaction:
         trying = build_response(request, origin[:2], 100, "", to_tag=answer_tag(key))
         is_invite = request.method == "INVITE"
-        server = ServerTransaction(self._layer, key, way_back(request, origin), trying, is_invite)
-        if is_invite:
-            server.trying()
-        return server
+        return ServerTransaction(self._layer, key, way_back(request, origin), trying, is_invite)
 
     def _pass_ack(self, data: bytes, request: Request, origin: Address | Origin) -> None:
         """The ACK of a 2xx, which is no transaction (RFC 3261 §17, §16.11). What is wrong with it meets silence."""
@@ -217,7 +217,7 @@ class Proxy:
         if client is not None:
             client.receive(response, now)
             return
-        way = way_of_stray(response, self._layer.key)
+        way = way_of_stray(response, self._layer.key, self._layer.names.home)
         if way is None:
             return
         whole = without_top_via(response if way.by_caller else lowered(response, way.raised))
@@ -252,7 +252,7 @@ class Proxy:
         )
 
     def _has_room(self, routed: Routed) -> bool:
-        most = self._most_calls if routed.way is None else self._most_calls * _ROOM_IN_DIALOGS
+        most = self._most_calls if routed.token is None else self._most_calls * _ROOM_IN_DIALOGS
         return len(self._layer.servers) < most
 
 

@@ -19,6 +19,11 @@ from apps.sipserver.events import Address, Origin
 
 MOST_BRANCHES: Final = 20
 LONGEST_RING_S: Final = 200.0
+# While there is another answer, or another to try. RFC 3261 §17.1.1.2 says that 64*T1 SHOULD be waited: then one phone
+# that is gone keeps a caller for 32 s from hearing that the others are busy. Over UDP it was asked four times by now.
+LONGEST_SILENCE_S: Final = 4.0
+# The group of those whose silence was long enough.
+FORSAKEN: Final = -1
 # RFC 3326: so that the phones that lost show no missed call.
 ELSEWHERE: Final = (b'Reason: SIP;cause=200;text="Call completed elsewhere"',)
 
@@ -48,8 +53,10 @@ class ResponseContext(Timed):
         "_layer",
         "_passage",
         "_ring_s",
+        "_ring_until",
         "_ringing",
         "_server",
+        "_silent_until",
         "question",
     )
 
@@ -63,6 +70,7 @@ class ResponseContext(Timed):
         self._groups: tuple[tuple[Hop, ...], ...] = ()
         self._group = self._ringing = self._branches = 0
         self._ring_s = LONGEST_RING_S
+        self._ring_until = self._silent_until = NEVER
         self._cancelled = self._in_dialog = False
         self.question: Question | None = None
         server.context = self
@@ -106,6 +114,9 @@ class ResponseContext(Timed):
         if not self._clients:
             self._finish(now)
 
+    def trying(self) -> None:
+        self._server.trying()
+
     def provisional(self, response: Response, now: float) -> None:
         data = without_top_via(response)
         if data is not None and not self._cancelled:
@@ -138,7 +149,9 @@ class ResponseContext(Timed):
         self._best.add(status, response)
         if status >= 600:
             self._stop((b"Reason: SIP;cause=%d" % status,), now)
-        if not self._ringing:
+        if now >= self._silent_until:
+            self._forsake_silent(now)
+        elif not self._ringing:
             self._proceed(now)
 
     def wake(self, now: float) -> None:
@@ -148,9 +161,12 @@ class ResponseContext(Timed):
             self._best.add(500, None)
             self._finish(now)
             return
+        if now < self._ring_until:
+            self._layer.timers.set(self, self._ring_until)
+            self._forsake_silent(now)
+            return
         for client in [each for each in self._clients if each.group == self._group]:
-            client.gave_up, client.group = True, 0
-            client.cancel((), now)
+            client.give_up(now)
         self._ringing = 0
         self._proceed(now)
 
@@ -167,6 +183,19 @@ class ResponseContext(Timed):
         hop = answered(client.hop, response, uri, self._layer.token, in_dialog=in_dialog)
         return hop is not None and self._send(self._passage, hop, now)
 
+    def _forsake_silent(self, now: float) -> None:
+        """Whoever said nothing so far is waited for no longer, if he alone is, and there is something else to say or
+        to try."""
+        awaited = [client for client in self._clients if not client.gave_up]
+        if (self._groups or self._best.status) and all(client.is_silent for client in awaited):
+            for client in awaited:
+                self._ringing -= client.group == self._group
+                client.give_up(now)
+                client.group = FORSAKEN
+                self._best.add(408, None)
+        if not self._ringing:
+            self._proceed(now)
+
     def _proceed(self, now: float) -> None:
         while self._groups and not self._ringing:
             hops, self._groups = self._groups[0], self._groups[1:]
@@ -176,12 +205,17 @@ class ResponseContext(Timed):
         if not self._groups:
             if not any(client.hop.leg for client in self._clients):
                 self._passage = None
-            if not self._clients and not self._server.is_answered:
+            waits = any(client.group != FORSAKEN for client in self._clients)
+            if not waits and not self._server.is_answered:
                 self._finish(now)
 
     def _ring(self, passage: Passage, hops: tuple[Hop, ...], now: float) -> None:
         self._branches += len(hops)
-        self._layer.timers.set(self, now + self._ring_s)
+        self._ring_until = now + self._ring_s
+        self._silent_until = (
+            min(now + LONGEST_SILENCE_S, self._ring_until) if self._server.is_invite else NEVER
+        )
+        self._layer.timers.set(self, min(self._silent_until, self._ring_until))
         for hop in hops:
             self._ringing += self._send(passage, hop, now)
 
@@ -203,6 +237,8 @@ class ResponseContext(Timed):
         self._groups = ()
         self._passage = None
         self.unasked()
+        if now < self._silent_until < NEVER and not self._server.is_answered:
+            self._layer.timers.set(self, self._silent_until)
         for client in tuple(self._clients):
             client.cancel(reasons, now)
 

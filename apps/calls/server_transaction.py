@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from apps.calls.layer import Layer, is_reliable
 from apps.calls.timers import LIFE, NEVER, T1, T2, T4, Timed
 from apps.sip.response import another_response
 from apps.sip.transactions import answer_tag
 from apps.sipserver.events import Address, Origin
-
-if TYPE_CHECKING:
-    from apps.calls.response_context import ResponseContext
 
 
 class Served(IntEnum):
@@ -28,6 +25,13 @@ class Served(IntEnum):
     CONFIRMED = 2
     ACCEPTED = 3
     OVER = 4
+
+
+class Context(Protocol):
+    """Where the request went."""
+
+    def cancel(self, reasons: tuple[bytes, ...], now: float) -> None:
+        """The caller hangs up before anybody answered (RFC 3261 §16.10). reasons: header lines of his CANCEL."""
 
 
 class ServerTransaction(Timed):
@@ -60,7 +64,7 @@ class ServerTransaction(Timed):
         self.key = key
         self.way_back = way_back
         self.is_invite = is_invite
-        self.context: ResponseContext | None = None
+        self.context: Context | None = None
         self.state = Served.PROCEEDING
         layer.servers[key] = self
 
@@ -70,7 +74,10 @@ class ServerTransaction(Timed):
         return self.state is not Served.PROCEEDING
 
     def trying(self) -> None:
-        """100, at once (RFC 3261 §17.2.1), without the tag that later answers of ours have."""
+        """100, once (RFC 3261 §17.2.1), if it is an INVITE and heard nothing yet; without the tag that later answers
+        of ours have."""
+        if not self.is_invite or self._last is not None or self.is_answered:
+            return
         self._last = self._trying.replace(b";tag=" + answer_tag(self.key).encode(), b"", 1)
         self._layer.send(self._last, self.way_back)
 

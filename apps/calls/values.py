@@ -49,14 +49,15 @@ class CarrierLeg:
 class Hop:
     """One way on: the Request-URI it gets, the Route values put before those it has, and where it is sent.
 
-    identity: the P-Asserted-Identity value it carries in place of any it came with, None to leave what came.
-    leg: of a hop to a carrier.
+    identity: the P-Asserted-Identity value it carries in place of any it came with, empty for none, None to leave what
+    came. onward: where it goes from the destination, which is then another host of ours. leg: of a hop to a carrier.
     """
 
     request_uri: str
     destination: Address | Origin
     routes: tuple[str, ...] = ()
     identity: str | None = None
+    onward: Address | Origin | None = None
     leg: CarrierLeg | None = None
 
 

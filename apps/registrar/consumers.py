@@ -5,7 +5,6 @@ Must not use Django's ORM or its executor: this is the hot path of a process tha
 
 import asyncio
 import hashlib
-import logging
 import secrets
 import socket
 from collections.abc import Awaitable
@@ -13,13 +12,13 @@ from datetime import timedelta
 from typing import Any, cast
 from uuid import uuid4
 
-from channels.consumer import AsyncConsumer, get_handler_name
 from channels.exceptions import StopConsumer
 from django.conf import settings
 
 from apps.extensions.ha1s import Ha1Keys
 from apps.registrar import overload
 from apps.registrar.admission import Admission
+from apps.registrar.application import SipApplication, opened_store
 from apps.registrar.batches import BatchProcessor
 from apps.registrar.deciding import Chance
 from apps.registrar.gruu import gruu_key
@@ -31,7 +30,7 @@ from apps.registrar.regevent.notify import notify_key
 from apps.registrar.regevent.replies import read_replies
 from apps.registrar.regevent.sender import NotifySender
 from apps.registrar.regevent.store import NotifyQueue
-from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
+from apps.registrar.rounds import Rounds
 from apps.registrar.store import Store
 from apps.registrar.trace.recorder import Recorder
 from apps.registrar.triage import ALLOW, ALLOW_WITH_CALLS
@@ -39,8 +38,6 @@ from apps.registrar.worker import WEB_SOCKETS, WorkerTasks
 from apps.sip.uri import format_host
 from apps.sipserver.addresses import WILDCARDS
 from apps.sipserver.events import Datagram, SipScope
-
-logger = logging.getLogger(__name__)
 
 
 def nonce_key(secret_key: str) -> bytes:
@@ -59,9 +56,7 @@ def retry_after_s() -> int:
     return secrets.randbelow(26) + 5
 
 
-class RegistrarConsumer(AsyncConsumer):
-    # No such layer: one queue less, and no Redis connection per worker.
-    channel_layer_alias = ""
+class RegistrarConsumer(SipApplication):
     _has_started = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -71,10 +66,6 @@ class RegistrarConsumer(AsyncConsumer):
         except Exception:
             await self._abandon()
             raise
-
-    async def dispatch(self, message: dict[str, Any]) -> None:
-        """Without the stock dispatch's hop to a thread for every event."""
-        await getattr(self, get_handler_name(message))(message)
 
     async def sip_startup(self, event: dict[str, Any]) -> None:
         """Waits for the database: until it is there, no datagram is taken and nothing false is answered."""
@@ -87,12 +78,12 @@ class RegistrarConsumer(AsyncConsumer):
         self.handing_over = scope["handing_over"]
         self.admission = Admission(nonce_key(settings.SECRET_KEY))
         self.rounds = Rounds()
-        delay_s = 0.1
-        while True:
-            self.store = Store(settings.DATABASE_DIRECT_URL, queue, Ha1Keys(settings.CREDENTIAL_KEYS))
+
+        async def beat(store: Store) -> None:
+            """Before the first binding: a flow whose worker does not beat counts as closed."""
             kept = timedelta(days=settings.LEDGER_DAYS)
             self.tasks = WorkerTasks(
-                self.store,
+                store,
                 scope["worker"],
                 bind,
                 name,
@@ -100,19 +91,11 @@ class RegistrarConsumer(AsyncConsumer):
                 kept,
                 lambda: self.admission.turned.total,
             )
-            try:
-                await self.store.open()
-                # Before the first binding: a flow whose worker does not beat counts as closed.
-                await self.tasks.beat()
-                break
-            except DATABASE_TROUBLE as error:
-                logger.warning("waiting for the database: %s", error)
-                await self.store.close()
-                await asyncio.sleep(delay_s)
-                delay_s = min(delay_s * 2, 5)
-            except asyncio.CancelledError:  # the pool's own tasks would live on
-                await self.store.close()
-                raise
+            await self.tasks.beat()
+
+        self.store = await opened_store(
+            lambda: Store(settings.DATABASE_DIRECT_URL, queue, Ha1Keys(settings.CREDENTIAL_KEYS)), beat
+        )
         chance = Chance(
             nonce_key(settings.SECRET_KEY),
             uuid4,

@@ -6,7 +6,7 @@ A REGISTER pays next to nothing for it. Must not judge a message: what is no req
 import re
 from typing import Final
 
-from apps.sip.branches import is_calls_reply
+from apps.sip.branches import is_calls_reply, names_call_process
 from apps.sipserver.events import Datagram
 
 _REGISTER: Final = b"REGISTER "
@@ -49,7 +49,12 @@ def is_calls(data: bytes) -> bool:
         event = _EVENT.search(_head(data))
         return event is not None and event[1].lower().partition(b".")[0] not in _OUR_EVENTS
     if method == b"OPTIONS":
-        return _USER_ELSEWHERE.match(uri) is not None or _TO_TAG.search(_head(data)) is not None
+        head = _head(data)
+        return (
+            _USER_ELSEWHERE.match(uri) is not None
+            or _TO_TAG.search(head) is not None
+            or names_call_process(head)  # from another host of ours, for a phone of this one
+        )
     return True
 
 

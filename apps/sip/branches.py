@@ -17,6 +17,11 @@ def is_calls_reply(data: bytes) -> bool:
     return _MAGIC_BYTES in data and is_reply(data)
 
 
+def names_call_process(head: bytes) -> bool:
+    """Whether it seems to have passed a call process: one of ours sent it on, or a phone pretends so."""
+    return _MAGIC_BYTES in head
+
+
 def is_uplink_reply(data: bytes) -> bool:
     """Whether these bytes look like the answer to a REGISTER or an OPTIONS of ours to a carrier."""
     return _UPLINK_BYTES in data and is_reply(data)

@@ -91,12 +91,14 @@ def carried(
 def forwarded(carried: Carried, top: bytes, added: Iterable[str] = (), identity: str | None = None) -> bytes:
     """The whole request: `top` as of Top.lines, then `added` header lines, then what came.
 
-    identity: the P-Asserted-Identity in place of any that came (RFC 3325 §5). Raises ValueError as Top.lines does.
+    identity: the P-Asserted-Identity in place of any that came (RFC 3325 §5), empty for none. Raises ValueError as
+    Top.lines does.
     """
     lines, more = carried.lines, list(added)
     if identity is not None:
         lines = _without_identity(lines)
-        more.append(f"P-Asserted-Identity: {identity}")
+        if identity:
+            more.append(f"P-Asserted-Identity: {identity}")
     text = "".join([line + "\r\n" for line in more])
     if not text.count("\r") == text.count("\n") == len(more) or "\0" in text:
         raise ValueError("a line break in a header put into a request")

@@ -78,6 +78,10 @@ class Request:
         return values[0] if values else None
 
     @property
+    def top_via(self) -> Via:
+        return self.vias[0]
+
+    @property
     def echo(self) -> Echo:
         return Echo(
             self.vias[0],
@@ -102,6 +106,10 @@ class MalformedRequest:
     reason: str
     why: str
     echo: Echo | None = None
+
+    @property
+    def top_via(self) -> Via | None:
+        return None if self.echo is None else self.echo.top_via
 
 
 class _Refused(Exception):  # noqa: N818 - leaves this module only as a MalformedRequest

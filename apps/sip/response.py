@@ -119,9 +119,9 @@ def response_address(request: Request | MalformedRequest, source: tuple[str, int
 
     Raises ValueError for a MalformedRequest without echo.
     """
-    if request.echo is None:
+    via = request.top_via
+    if via is None:
         raise ValueError("this request gets no answer: nothing says where it would go")
-    via = request.echo.top_via
     if via.rport_asked:
         return source
     host, _ = source

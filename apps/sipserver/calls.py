@@ -18,6 +18,7 @@ from .events import Application, Datagram, Origin, SipScope
 from .flows import DRAIN_WITHIN_S, Flows
 from .frames import FrameError, FrameKind, Unframer, datagram, hello, read_datagram, read_flows
 from .outgoing import MOST_OUTGOING, Outgoing
+from .readiness import Readiness
 from .server import STOP_WITHIN_S, Port, SipServer
 
 logger = logging.getLogger(__name__)
@@ -51,7 +52,12 @@ class CallServer(SipServer):
         return self._workers.send(data, destination)
 
     def _scope(self) -> SipScope:
-        return {**super()._scope(), "type": "sip.calls", "flows": self._workers.open_flows}
+        return {
+            **super()._scope(),
+            "type": "sip.calls",
+            "flows": self._workers.open_flows,
+            "workers": self._workers.connected,
+        }
 
 
 class WorkerPort:
@@ -60,7 +66,7 @@ class WorkerPort:
     def __init__(self, server: CallServer, sock: socket.socket) -> None:
         self._server = server
         self._sock = sock
-        self._reading = False
+        self._readiness = Readiness(sock, self._accept)
         self._lines: set[WorkerLine] = set()
         self._by_worker: dict[str, WorkerLine] = {}
         self._tasks: set[asyncio.Task[object]] = set()
@@ -69,18 +75,20 @@ class WorkerPort:
     def open_flows(self) -> Collection[str]:
         return OpenFlows(self._by_worker, self._server.flows.open_flows)
 
+    @property
+    def connected(self) -> Collection[str]:
+        """The names of the workers that are connected: a view that stays true."""
+        return self._by_worker.keys()
+
     def resume(self) -> None:
         """Those that had to wait come first."""
         for line in list(self._lines):
             line.resume()
-        if not self._reading and self._server.inbox.room:
-            self._reading = True
-            asyncio.get_running_loop().add_reader(self._sock, self._accept)
+        if self._server.inbox.room:
+            self._readiness.resume()
 
     def pause(self) -> None:
-        if self._reading:
-            self._reading = False
-            asyncio.get_running_loop().remove_reader(self._sock)
+        self._readiness.pause()
         for line in self._lines:
             line.pause()
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, Protocol, TypedDict
+from typing import Literal, NamedTuple, NotRequired, Protocol, TypedDict
 
 SPEC_VERSION = "1.2"
 
@@ -85,6 +85,7 @@ class SipScope(TypedDict):
     server: Address
     worker: str
     flows: Collection[str]
+    workers: NotRequired[Collection[str]]
     counters: Counters
     load: Load
     handing_over: HandingOver | None

@@ -78,9 +78,16 @@ def inherited_listening_socket(fd: int) -> socket.socket:
     return _inherited(fd, socket.SOCK_STREAM, "a TCP")
 
 
-def _inherited(fd: int, kind: int, wanted: str) -> socket.socket:
+def inherited_unix_socket(fd: int) -> socket.socket:
+    """As inherited_udp_socket, for a Unix socket that listens."""
+    return _inherited(fd, socket.SOCK_STREAM, "a Unix", (socket.AF_UNIX,))
+
+
+def _inherited(
+    fd: int, kind: int, wanted: str, families: tuple[int, ...] = (socket.AF_INET, socket.AF_INET6)
+) -> socket.socket:
     sock = socket.socket(fileno=fd)
-    if sock.type != kind or sock.family not in (socket.AF_INET, socket.AF_INET6):
+    if sock.type != kind or sock.family not in families:
         sock.close()
         raise ValueError(f"file descriptor {fd} is not {wanted} socket")
     sock.setblocking(False)

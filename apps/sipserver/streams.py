@@ -17,6 +17,7 @@ from .addresses import from_socket_address
 from .events import Transport
 from .flows import Flows
 from .framing import Framer, KeepAlive
+from .readiness import Readiness
 
 logger = logging.getLogger(__name__)
 
@@ -42,18 +43,14 @@ class StreamPort:
         self._sock = sock
         self._context = context
         self._transport: Transport = "TCP" if context is None else "TLS"
-        self._reading = False
+        self._readiness = Readiness(sock, self._accept)
         self._welcomes: set[asyncio.Task[None]] = set()
 
     def resume(self) -> None:
-        if not self._reading:
-            self._reading = True
-            asyncio.get_running_loop().add_reader(self._sock, self._accept)
+        self._readiness.resume()
 
     def pause(self) -> None:
-        if self._reading:
-            self._reading = False
-            asyncio.get_running_loop().remove_reader(self._sock)
+        self._readiness.pause()
 
     async def close(self) -> None:
         """End the handshakes under way; the connections are closed by their Flows."""
@@ -96,13 +93,7 @@ class StreamPort:
     def _accept_failed(self, error: OSError) -> None:
         # No file descriptors left, most likely: those that are open come first.
         logger.error("accepting a SIP connection failed, will try again: %s", error)
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(self._sock)
-        loop.call_later(ACCEPT_RETRY_S, self._accept_again)
-
-    def _accept_again(self) -> None:
-        if self._reading:
-            asyncio.get_running_loop().add_reader(self._sock, self._accept)
+        self._readiness.rest(ACCEPT_RETRY_S)
 
 
 class Stream(asyncio.Protocol):

@@ -17,6 +17,7 @@ from .addresses import WILDCARDS, from_socket_address, to_socket_address
 from .events import Datagram, Origin
 from .flows import Hub
 from .gauge import Gauge
+from .readiness import Readiness
 from .stun import binding_answer, is_stun
 
 logger = logging.getLogger(__name__)
@@ -37,19 +38,15 @@ class UdpPort:
         self._sock = sock
         self._family: int = sock.family
         self._buffer = bytearray(MAX_DATAGRAM_BYTES)
-        self._reading = False
+        self._readiness = Readiness(sock, self._read_what_is_there)
         self._gauge = Gauge(sock, hub.load)
         self._drain = self._drain_knowing_where if tell_local_address(sock) else self._drain_plainly
 
     def resume(self) -> None:
-        if not self._reading:
-            self._reading = True
-            asyncio.get_running_loop().add_reader(self._sock, self._read_what_is_there)
+        self._readiness.resume()
 
     def pause(self) -> None:
-        if self._reading:
-            self._reading = False
-            asyncio.get_running_loop().remove_reader(self._sock)
+        self._readiness.pause()
 
     async def close(self) -> None:
         """The socket is its owner's."""

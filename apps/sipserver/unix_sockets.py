@@ -51,13 +51,3 @@ def open_unix_socket(path: Path) -> socket.socket:
         raise
     sock.setblocking(False)
     return sock
-
-
-def inherited_unix_socket(fd: int) -> socket.socket:
-    """The listening socket behind a file descriptor inherited from the parent. Raises OSError or ValueError."""
-    sock = socket.socket(fileno=fd)
-    if sock.type != socket.SOCK_STREAM or sock.family != socket.AF_UNIX:
-        sock.close()
-        raise ValueError(f"file descriptor {fd} is not a Unix socket")
-    sock.setblocking(False)
-    return sock

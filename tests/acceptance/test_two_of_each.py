@@ -10,9 +10,7 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,10 +32,9 @@ from apps.registrar.trace.services import trace_start
 from apps.sip.message import Request, parse_request
 from apps.sip.response import build_response
 from apps.sipserver.addresses import format_address
-from registrar_admin.config import PROJECT_DIR
-from tests.registrar.conftest import url_of_test_database
+from tests.calls.between_hosts import phones_of_both_hosts_call_each_other
 from tests.registrar.phone import Phone, Reply, read_reply
-from tests.registrar.server import Address, StreamClient, sip_server, worker_pids
+from tests.registrar.server import Address, StreamClient, free_address, sip_server, web_host, worker_pids
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
@@ -56,12 +53,6 @@ async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
             return found
         await asyncio.sleep(SOON_S)
     raise AssertionError(what)
-
-
-def free_address(host: str, kind: socket.SocketKind) -> Address:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((host, 0))
-        return host, int(probe.getsockname()[1])
 
 
 class Line(asyncio.DatagramProtocol):
@@ -153,33 +144,6 @@ class Site:
         await until(told, state)
 
 
-@contextlib.contextmanager
-def web_host(host: str) -> Iterator[Address]:
-    """Daphne at an address of its own."""
-    address = free_address(host, socket.SOCK_STREAM)
-    environ = {
-        **os.environ,
-        "DATABASE_URL": url_of_test_database(),
-        "REGISTRAR_HTTP": f"{host}:{address[1]}",
-    }
-    command = [
-        sys.executable,
-        "-m",
-        "daphne",
-        "-b",
-        host,
-        "-p",
-        str(address[1]),
-        "registrar_admin.asgi:application",
-    ]
-    process = subprocess.Popen(command, cwd=PROJECT_DIR, env=environ)
-    try:
-        yield address
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
 async def open_page(web: Address, session: str, peers: list[Peer]) -> Shown:
     url = f"{web[0]}:{web[1]}"
     await until(lambda: is_listening(web), "a web host")
@@ -210,7 +174,7 @@ def peers(transactional_db: None, actor: Actor) -> list[Peer]:
     )
     made = [
         extension_create(domain=domain, number=str(number), password=PASSWORD, actor=actor).peer
-        for number in range(1001, 1007)
+        for number in range(1001, 1011)
     ]
     Peer.objects.update(qualify=False)
     Peer.objects.filter(name__in=("1002", "1003")).update(qualify=True, qualify_interval_s=PROBED_EVERY_S)
@@ -228,11 +192,11 @@ def session(transactional_db: None, admin: User) -> str:
 @contextlib.contextmanager
 def running() -> Iterator[Site]:
     """All four, of which none need be ready yet."""
-    a, b = (free_address(host, socket.SOCK_DGRAM) for host in ("127.0.0.11", "127.0.0.12"))
+    a, b = (free_address(host) for host in ("127.0.0.11", "127.0.0.12"))
     with (
-        sip_server(a, 1) as process_a,
-        sip_server(b, 1),
-        web_host("127.0.0.21") as web_1,
+        sip_server(a, 1, calls=True) as process_a,
+        sip_server(b, 1, calls=True),
+        web_host("127.0.0.21", b) as web_1,
         web_host("127.0.0.22") as web_2,
     ):
         yield Site(a, b, process_a, (web_1, web_2))
@@ -382,12 +346,18 @@ async def test_two_sip_hosts_and_two_web_hosts_are_one_registrar(
                     a_probe_comes_from_where_it_registered(site, lines[2], peers[2], site.a, site.b)
                 ),
             ]
+            await until(lambda: is_listening(site.webs[0]), "a web host")
+            calls = tasks.create_task(
+                phones_of_both_hosts_call_each_other(
+                    [peer.name for peer in peers[6:]], site.a, site.b, site.webs[0]
+                )
+            )
             site.pages += [await open_page(web, session, peers) for web in site.webs]
             heard = [tasks.create_task(page.hear()) for page in site.pages]
             await a_phone_changes_hosts(site, lines[0], peers[0])
             await both_hosts_write_one_trace(site, lines[0], peers[0])
             await a_renewal_and_an_end_race(site, (lines[3], lines[4]), peers[3])
-            await asyncio.gather(*probes)
+            await asyncio.gather(calls, *probes)
             await a_host_dies(site, lines[5], udp=peers[4], tcp=peers[5])
             await the_counters_agree(site)
             for task in heard:

@@ -24,6 +24,7 @@ class Known:
     """As a host would say it."""
 
     secure: str = "192.0.2.1:443"
+    home: bytes = b"here"
 
     def sent_by(self, towards: Way) -> str:
         return self.secure if isinstance(towards, Origin) and towards.transport in ("WS", "WSS") else US

@@ -39,7 +39,7 @@ P30 M §16.6 no text of a verdict becomes a header line of its own
 P31 M §18.2.1 the Via below ours says where the packet came from
 P32 M §16.7 an answer loses our Via and nothing else
 P33 M §16.7 an answer that is for nobody behind us is dropped
-P34 M §16.7 a 100 stays here, other provisional answers go back
+P34 M §16.7 a 100 stays here, other provisional answers go back, after the final one none does
 P35 M §16.7 every 2xx to an INVITE goes back, with its repeats
 P36 M RFC 3326 those who lost are cancelled, with the reason that somebody else answered
 P37 M §16.7 a 6xx ends it for all
@@ -84,4 +84,8 @@ P75 M RFC 5626 §5.3 the token names the connection
 P76 M §21.5.4 beyond the most calls new ones are 503 with Retry-After; who is in a call may end it
 P77 M §17 of everything that ended nothing is left
 P78 M §7 whatever bytes come, nothing raises, all that leaves can be read, nothing stays
+P79 M RFC 5626 §5.3.2 what another host of ours holds goes to that host, and from there on; so does all of its dialog
+P80 M §26.3.2 a host sends on what another of ours let in for that call, and nothing else
+P81 S §17.1.1.2 who never said anything holds up the others' answer, or the next to be tried, for 4 s and not 64*T1
+P82 M RFC 3325 §7 who asks for Privacy: id is named to nobody, neither as asserted here nor as it came
 """.strip()

@@ -9,6 +9,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
 
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.typing import Origin, Subprotocol
+
 from apps.sipserver.addresses import format_address
 from apps.sipserver.events import Address
 from tests.registrar.phone import Phone, read_reply
@@ -63,7 +66,7 @@ class Dialog:
 
 
 class Softphone:
-    """One device of an extension. transport: UDP or TCP."""
+    """One device of an extension. transport: UDP, TCP, or WS, which a web server at that address takes at /sip."""
 
     def __init__(self, number: str, password: str, server: Address, transport: str = "UDP") -> None:
         self.number, self.server, self.transport = number, server, transport
@@ -73,6 +76,7 @@ class Softphone:
         self._news = asyncio.Event()
         self._send: Callable[[bytes], None]
         self._reading: asyncio.Task[None] | None = None
+        self._sending: set[asyncio.Task[None]] = set()
 
     # -- the socket
 
@@ -84,6 +88,8 @@ class Softphone:
             )
             self._send, self.close = transport.sendto, transport.close
             self.phone.source = transport.get_extra_info("sockname")[:2]
+        elif self.transport == "WS":
+            await self._open_web_socket()
         else:
             reader, writer = await asyncio.open_connection(*self.server)
             self._send, self.close = writer.write, writer.close
@@ -91,11 +97,29 @@ class Softphone:
             self._reading = asyncio.create_task(self._read(reader))
         return self
 
+    async def _open_web_socket(self) -> None:
+        url = f"{format_address(self.server)}"
+        socket = await connect(
+            f"ws://{url}/sip",
+            origin=Origin(f"http://{url}"),
+            subprotocols=[Subprotocol("sip")],
+            compression=None,
+        )
+
+        def keep(task: asyncio.Task[None]) -> None:
+            self._sending.add(task)
+            task.add_done_callback(self._sending.discard)
+
+        self._send = lambda data: keep(asyncio.create_task(socket.send(data.decode())))
+        self.close = lambda: keep(asyncio.create_task(socket.close()))
+        self._reading = asyncio.create_task(self._read_frames(socket))
+
     close: Callable[[], None]
 
     async def closed(self) -> None:
         """Nothing of it is left once this returns."""
         self.close()
+        await asyncio.gather(*self._sending)
         if self._reading is not None:
             await self._reading
 
@@ -138,17 +162,27 @@ class Softphone:
             except (asyncio.IncompleteReadError, ConnectionResetError):
                 return
 
+    async def _read_frames(self, socket: ClientConnection) -> None:
+        async for frame in socket:
+            self._take(frame.encode() if isinstance(frame, str) else frame)
+
     # -- registering
+
+    @property
+    def host(self) -> str:
+        """As it calls itself; a page in a browser does not know where it is (RFC 7118 §5.2)."""
+        return f"{self.number}.invalid" if self.transport == "WS" else format_address(self.phone.source)
 
     @property
     def contact(self) -> str:
         over = "" if self.transport == "UDP" else f";transport={self.transport.lower()}"
-        return f"<sip:{self.number}@{format_address(self.phone.source)}{over}>"
+        return f"<sip:{self.number}@{self.host}{over}>"
 
     async def register(self) -> None:
         for _ in range(3):
             data = self.phone.register([self.contact], expires=600).replace(
-                b"SIP/2.0/UDP", b"SIP/2.0/" + self.transport.encode()
+                f"SIP/2.0/UDP {format_address(self.phone.source)}".encode(),
+                f"SIP/2.0/{self.transport} {self.host}".encode(),
             )
             self.say(data)
             cseq = f"{self.phone.cseq} REGISTER"
@@ -165,7 +199,7 @@ class Softphone:
     ) -> bytes:
         lines = [
             f"{method} {dialog.target} SIP/2.0",
-            f"Via: SIP/2.0/{self.transport} {format_address(self.phone.source)};rport;branch={branch or new_branch()}",
+            f"Via: SIP/2.0/{self.transport} {self.host};rport;branch={branch or new_branch()}",
             *(f"Route: {route}" for route in dialog.routes),
             "Max-Forwards: 70",
             f"From: {dialog.local}",
@@ -182,7 +216,7 @@ class Softphone:
         """An INVITE that was let in: its first challenge is answered. What rings is heard from the Call."""
         uri = f"sip:{number}@{self.phone.domain}"
         own = f"<sip:{self.number}@{self.phone.domain}>;tag=t{next(_serial)}"
-        dialog = Dialog(f"c{next(_serial)}@{self.phone.source[1]}", own, f"<{uri}>", uri, ())
+        dialog = Dialog(f"c{next(_serial)}@{self.host}", own, f"<{uri}>", uri, ())
         plain, branch = (new_branch() for _ in range(2))
         first = self.request("INVITE", dialog, 1, branch=plain)
         self.say(first)

@@ -53,6 +53,27 @@ def test_a_phone_may_ask_for_its_own_domain_alone() -> None:
         assert asked(elsewhere) == ()
 
 
+@pytest.mark.parametrize(
+    ("privacy", "withheld"), [("id", True), ("header;ID ; critical", True), ("none", False)]
+)
+def test_p82_who_asks_to_be_withheld_is_named_to_no_phone_and_no_carrier(
+    privacy: str, withheld: bool
+) -> None:
+    phone = RouteAnswer(AOR, Found.TARGETS, (target(),))
+    nobody = RouteAnswer(AOR, Found.UNKNOWN_USER)
+    out = FewTrunks(outward={"0301234": ((TRUNK, "+49301234"),)})
+
+    def identity(uri: str, route: RouteAnswer, caller: Caller | Trunk) -> str | None:
+        sent = request(uri, headers=[f"Privacy: {privacy}"])
+        verdict = decide(sent, caller, [route], out, lambda: 7)
+        assert isinstance(verdict, Forward)
+        return verdict.groups[0][0].identity
+
+    assert identity(AOR, phone, ANN) == ("" if withheld else IDENTITY)
+    assert identity("sip:0301234@example.com", nobody, ANN) == ("" if withheld else IDENTITY)
+    assert identity(AOR, phone, TRUNK) == ("" if withheld else None)
+
+
 def test_a_phones_address_with_its_port_may_be_a_registered_contact() -> None:
     uri = "sip:1002@203.0.113.7:40000;transport=udp"
     assert asked(uri) == (WantedContact("example.com", parse_sip_uri(uri)),)
@@ -212,7 +233,7 @@ def test_a_trunk_is_called_as_it_was_named_over_what_it_wants_with_its_account()
         carriers=FewTrunks(outward={"030": ((trunk, "030"),)}),
     )
     uri = "sip:030@sip.carrier.example"
-    assert verdict == Forward(((Hop(uri, over_tls, (), IDENTITY, CarrierLeg(account())),),), RING_S)
+    assert verdict == Forward(((Hop(uri, over_tls, (), IDENTITY, leg=CarrierLeg(account())),),), RING_S)
 
 
 @pytest.mark.parametrize(

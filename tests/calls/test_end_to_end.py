@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -23,7 +22,7 @@ from apps.sipserver.tls import server_context
 from apps.trunks.services import trunk_numbers_put, trunk_settings_update, trusted_address_add
 from apps.trunks.uplink.services import registration_set
 from tests.calls.talking import Call, Carrier, Dialog, Incoming, Softphone, new_branch
-from tests.registrar.server import Address, sip_server
+from tests.registrar.server import Address, free_address, sip_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -34,9 +33,7 @@ Connect = Callable[..., Awaitable[Softphone]]
 
 @pytest.fixture
 def address() -> Address:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return "127.0.0.1", probe.getsockname()[1]
+    return free_address()
 
 
 @pytest.fixture

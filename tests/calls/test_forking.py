@@ -124,6 +124,22 @@ def test_p34_a_hundred_stays_here_and_other_provisionals_go_back() -> None:
     assert methods(scene.say(invite.answer(183), B.way)) == ["183"]
 
 
+@pytest.mark.parametrize("final", [200, 486])
+def test_p34_a_180_that_its_final_answer_overtook_goes_no_further(final: int) -> None:
+    """Two workers read one socket: what came first may be handed over last."""
+    scene = Scene()
+    (invite,) = scene.place(ALICE, hop(B))
+    assert str(final) in methods(scene.say(invite.answer(final), B.way))
+    assert scene.say(invite.answer(180), B.way) == []
+
+
+def test_p34_once_one_has_answered_nobody_hears_the_others_ring() -> None:
+    scene = Scene()
+    answers, rings = scene.place(ALICE, hop(B), hop(C))
+    assert methods(scene.say(answers.answer(200), B.way)) == ["200"]
+    assert methods(scene.say(rings.answer(180), C.way)) == ["CANCEL"]
+
+
 def test_p35_every_2xx_goes_back() -> None:
     scene = Scene()
     one, two = scene.place(ALICE, hop(B), hop(C))

@@ -117,6 +117,11 @@ def test_p29_the_identity_is_the_one_the_verdict_says() -> None:
     assert passed(ALICE.invite(more=more)).one("P-Asserted-Identity") == "<sip:boss@pbx.example>"
 
 
+def test_p82_an_identity_that_is_withheld_takes_any_that_came_with_it() -> None:
+    sent = passed(ALICE.invite(more=["P-Asserted-Identity: <sip:boss@pbx.example>"]), hop(BOB, (), ""))
+    assert sent.all("P-Asserted-Identity") == []
+
+
 def test_p31_the_via_before_ours_says_where_the_packet_came_from() -> None:
     via = passed(ALICE.invite()).vias[1]
     assert ";rport=5060" in via

@@ -1,6 +1,5 @@
 """Debian's baresip calls itself, and SIPp as a carrier calls it, through the real server. All of it: ./run interop."""
 
-import socket
 from collections.abc import Iterator
 
 import pytest
@@ -13,7 +12,7 @@ from tests.interop.calls.devices import run_devices
 from tests.interop.clients.sipp import Sipp
 from tests.interop.contract import Server
 from tests.interop.witness import Witness, comes_true
-from tests.registrar.server import sip_server
+from tests.registrar.server import free_address, sip_server
 
 HOST = "127.0.0.1"
 STEPS = ("caller hangs up", "called hangs up", "called back", "refused", "given up")
@@ -21,10 +20,8 @@ STEPS = ("caller hangs up", "called hangs up", "called back", "refused", "given 
 
 @pytest.fixture
 def server(transactional_db: None) -> Iterator[Server]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((HOST, 0))
-        port = probe.getsockname()[1]
-    with sip_server((HOST, port), workers=1, calls=True):
+    _, port = address = free_address(HOST)
+    with sip_server(address, workers=1, calls=True):
         assert comes_true(CallProcess.objects.exists, within_s=20)
         yield Server(HOST, port)
 

@@ -11,7 +11,7 @@ from tests.interop.clients.sipp import Sipp
 from tests.interop.clients.sipsak import Sipsak
 from tests.interop.contract import Client, Server
 from tests.interop.witness import Witness, comes_true
-from tests.registrar.server import sip_server
+from tests.registrar.server import free_address, sip_server
 from tests.sip.messages import register
 
 HOST = "127.0.0.1"
@@ -20,12 +20,6 @@ CASES: Sequence[tuple[Client, str]] = (
     (Sipsak(), "MD5"),
     (Baresip(), "MD5"),
 )
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
 
 
 def answers(server: Server) -> bool:
@@ -41,7 +35,7 @@ def answers(server: Server) -> bool:
 
 @pytest.mark.usefixtures("transactional_db")
 def test_sipp_sipsak_and_baresip_register_refresh_query_and_unregister() -> None:
-    server = Server(HOST, free_port())
+    server = Server(*free_address(HOST))
     witness = Witness(HOST)
     with sip_server((server.host, server.port), workers=1):
         assert comes_true(lambda: answers(server), within_s=20)

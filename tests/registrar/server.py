@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import socket
 import ssl
 import subprocess
 import sys
@@ -24,6 +25,13 @@ ANSWER_WITHIN_S = 0.5
 REPEATS = 64
 
 Address = tuple[str, int]
+
+
+def free_address(host: str = "127.0.0.1", kind: socket.SocketKind = socket.SOCK_DGRAM) -> Address:
+    """Where such a socket may be bound."""
+    with socket.socket(socket.AF_INET, kind) as probe:
+        probe.bind((host, 0))
+        return host, int(probe.getsockname()[1])
 
 
 @contextmanager
@@ -59,6 +67,29 @@ def sip_server(
             text = log.read().decode()
             print(text)
             assert "Traceback" not in text
+
+
+@contextmanager
+def web_host(host: str, sip: Address | None = None) -> Iterator[Address]:
+    """Daphne at an address of its own. sip: where the SIP server is bound whose call process it hands calls to."""
+    address = free_address(host, socket.SOCK_STREAM)
+    environ = {
+        **os.environ,
+        "DATABASE_URL": url_of_test_database(),
+        "REGISTRAR_HTTP": format_address(address),
+        **({"REGISTRAR_SIP": format_address(sip)} if sip else {}),
+    }
+    application = "registrar_admin.asgi:application"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "daphne", "-b", host, "-p", str(address[1]), application],
+        cwd=PROJECT_DIR,
+        env=environ,
+    )
+    try:
+        yield address
+    finally:
+        process.terminate()
+        process.wait(10)
 
 
 def worker_pids(server: subprocess.Popen[bytes]) -> list[int]:

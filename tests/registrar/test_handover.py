@@ -64,6 +64,7 @@ def test_what_is_the_registrars_or_no_message_stays(data: bytes) -> None:
         request("SUBSCRIBE", "sip:1002@example.com", "Event: presence"),
         request("SUBSCRIBE", "sip:1002@example.com", "o: dialog;sla"),
         request("OPTIONS", "sip:1002@example.com"),
+        request("OPTIONS", "sip:1002@10.0.0.5", "Via: SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKcall.1.2"),
         request("OPTIONS", "sip:1002@198.51.100.1:5062", to="<sip:1002@example.com>;tag=1"),
         request("invite"),
         reply(CALLS_MAGIC + "abc"),

@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import signal
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable
 
@@ -18,7 +17,7 @@ from apps.registrar.models import Binding, RegistrationEvent
 from apps.registrar.outcomes import EventKind
 from apps.sip.digest import Algorithm
 from tests.registrar.phone import Phone, Reply
-from tests.registrar.server import Address, UdpClient, sip_server, worker_pids
+from tests.registrar.server import Address, UdpClient, free_address, sip_server, worker_pids
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -33,9 +32,7 @@ PHONES = 40
 
 @pytest.fixture
 def address() -> Address:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return "127.0.0.1", probe.getsockname()[1]
+    return free_address()
 
 
 @pytest.fixture

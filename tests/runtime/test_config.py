@@ -85,6 +85,7 @@ def test_an_ipv6_address_is_written_in_brackets() -> None:
         ("REGISTRAR_DOMAIN", "example.com:5060"),
         ("REGISTRAR_DOMAIN", "two words"),
         ("REGISTRAR_PUBLIC_HOST", "http://example.com"),
+        ("REGISTRAR_SIP_HOST_ADDRESS", "sip.example.com"),
         ("REGISTRAR_ADMIN_USER", "no spaces here"),
         ("REGISTRAR_WEB_URL", "example.com"),
         ("REGISTRAR_WEB_URL", "https://example.com/path"),

@@ -6,7 +6,6 @@ message is and what of it is secret is found out in a background round, which wr
 
 import asyncio
 import datetime as dt
-import ipaddress
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from typing import Final
@@ -19,7 +18,7 @@ from apps.registrar.trace import sql
 from apps.registrar.trace.masking import masked
 from apps.registrar.trace.matching import Traced, call_id, concerned
 from apps.registrar.trace.messages import MOST_BYTES, Direction, Message
-from apps.sipserver.addresses import format_address
+from apps.sipserver.addresses import format_address, local_host
 from apps.sipserver.events import Datagram, Origin
 
 LOOK_EVERY_S: Final = 0.5
@@ -135,11 +134,3 @@ class Recorder:
         told = other.local if isinstance(other, Origin) else None
         host, port = self.server
         return format_address((local_host(told) if told else host, port))
-
-
-def local_host(told: bytes) -> str:
-    """The address in an in_pktinfo or in6_pktinfo, as the server's origins have it."""
-    if len(told) == 12:
-        return str(ipaddress.IPv4Address(told[4:8]))
-    address = ipaddress.IPv6Address(told[:16])
-    return str(address.ipv4_mapped or address)

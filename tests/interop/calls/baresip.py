@@ -3,14 +3,13 @@
 import json
 import re
 import socket
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from apps.sip.uri import format_host
 from tests.interop.calls.contract import PATIENT_S, SEEN_WITHIN_S, Heard, Sign, Signs, Telephone
-from tests.interop.clients.baresip import HOST, STARTS_WITHIN_S, Baresip, free_port, module_path
+from tests.interop.clients.baresip import HOST, STARTS_WITHIN_S, Baresip, free_port, module_path, running
 from tests.interop.contract import Login, Server
 from tests.interop.witness import comes_true
 
@@ -31,20 +30,9 @@ class BaresipMaker(Baresip):
         self, server: Server, transport: str, login: Login, folder: Path, rings_s: int = PATIENT_S
     ) -> Iterator[Telephone]:
         control_port = free_port()
-        (folder / "config").write_text("\n".join(_configuration(server, control_port, rings_s)) + "\n")
-        (folder / "accounts").write_text("")
-        process = subprocess.Popen(
-            ["baresip", "-f", str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            with _connected(control_port) as control:
-                yield BaresipTelephone(control, server, transport, login)
-        finally:
-            process.kill()
-            process.wait()
+        configuration = _configuration(server, control_port, rings_s)
+        with running(folder, configuration), _connected(control_port) as control:
+            yield BaresipTelephone(control, server, transport, login)
 
 
 class BaresipTelephone:

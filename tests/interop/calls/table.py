@@ -13,7 +13,8 @@ INTRODUCTION = """\
 
 The same clients call each other through the product, as extensions of one domain; all that belongs to a call goes
 through it, but its sound. A step counts as "yes" only if both sides say the same, and the binding of each is in the
-database. First one telephone calls another, again and again:
+database. A browser's calls (SIP over WebSocket through the web server, by a scripted client, to and from phones over
+UDP) are in `./run test`. First one telephone calls another, again and again:
 
 - **caller hangs up**, **called hangs up**: it rings, the caller hears so, it is answered, and the end of the one ends
   the other; **called back**: the same, with the call the other way;

@@ -6,7 +6,7 @@ import re
 import shutil
 import socket
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,20 +49,26 @@ class Baresip:
             f"ctrl_tcp_listen {HOST}:{control_port}",
             f"sip_listen {server.uri_host}:0",
         ]
-        (folder / "config").write_text("\n".join(config) + "\n")
-        (folder / "accounts").write_text("")
-        process = subprocess.Popen(
-            ["baresip", "-f", str(folder)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            with Control(control_port) as control:
-                yield BaresipPhone(control, server, transport, login)
-        finally:
-            process.kill()
-            process.wait()
+        with running(folder, config), Control(control_port) as control:
+            yield BaresipPhone(control, server, transport, login)
+
+
+@contextmanager
+def running(folder: Path, config: Iterable[str]) -> Iterator[None]:
+    """A baresip of its own, without an account."""
+    (folder / "config").write_text("\n".join(config) + "\n")
+    (folder / "accounts").write_text("")
+    process = subprocess.Popen(
+        ["baresip", "-f", str(folder)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 class BaresipPhone:

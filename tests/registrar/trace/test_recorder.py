@@ -17,9 +17,10 @@ from apps.registrar.store import Store
 from apps.registrar.trace import recorder as recording
 from apps.registrar.trace.messages import MOST_MESSAGES, Message
 from apps.registrar.trace.models import Trace, TracedMessage
-from apps.registrar.trace.recorder import Recorder, local_host
+from apps.registrar.trace.recorder import Recorder
 from apps.registrar.trace.selectors import messages_of, trace_status
 from apps.registrar.trace.services import MOST_TRACES, trace_start, trace_stop
+from apps.sipserver.addresses import local_host
 from apps.sipserver.events import Origin
 from tests.registrar.conftest import PASSWORD, url_of_test_database
 from tests.registrar.phone import Phone

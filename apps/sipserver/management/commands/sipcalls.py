@@ -12,8 +12,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from apps.sipserver.loading import load_application
 from apps.sipserver.management.commands.sipworker import inherited
-from apps.sipserver.sockets import inherited_udp_socket
-from apps.sipserver.unix_sockets import inherited_unix_socket
+from apps.sipserver.sockets import inherited_udp_socket, inherited_unix_socket
 from apps.sipserver.worker import run_call_process
 
 

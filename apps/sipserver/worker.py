@@ -25,6 +25,7 @@ from .calls import CallServer
 from .events import Application
 from .flows import MOST_CONNECTIONS
 from .server import SipServer
+from .shared_reading import event_loop
 from .tls import Certificate, CertificateError, renew, server_context
 
 logger = logging.getLogger(__name__)
@@ -58,13 +59,14 @@ def run_worker(
         for each in (sock, *listening):
             stack.enter_context(each)
         _allow_many_connections()
-        return asyncio.run(
-            _serve(
-                lambda: SipServer(application, sock, listening, calls=calls),
-                alive_fd,
-                lambda: _renew(listening, tls and tls[1]),
+        with asyncio.Runner(loop_factory=lambda: event_loop(sock)) as runner:
+            return runner.run(
+                _serve(
+                    lambda: SipServer(application, sock, listening, calls=calls),
+                    alive_fd,
+                    lambda: _renew(listening, tls and tls[1]),
+                )
             )
-        )
 
 
 def run_call_process(

@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from apps.extensions.services import NewPeer
 from apps.registrar.models import Binding, NonceUse, RegistrationEvent
-from apps.registrar.renewals import lane, sql
+from apps.registrar.renewals import sql
+from apps.registrar.renewals.lane import Lane
 from apps.registrar.renewals.reading import Renewal
 from apps.registrar.sql import BY_KEYS_ALONE
 from apps.registrar.sweeper import sweep
@@ -60,17 +61,15 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(child)
 
 
-def plan_of(statement: str, rows: list[dict[str, Any]], now: dt.datetime | None) -> list[dict[str, Any]]:
+def plan_of(statement: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """As it runs on a connection of the hot pool: a generic plan, carried out and taken back."""
-    text = statement.replace("%(rows)s", "$1").replace("%(now)s", "$2")
-    kinds, values = ("json, timestamptz", [json.dumps(rows), now]) if now else ("json", [json.dumps(rows)])
+    text = statement.replace("%(rows)s", "$1")
     with psycopg.connect(url_of_test_database(), autocommit=True) as hot:
         hot.execute(BY_KEYS_ALONE)
-        hot.execute(f"PREPARE asked ({kinds}) AS {text}")
+        hot.execute(f"PREPARE asked (json) AS {text}")
         with hot.transaction(force_rollback=True):
             called = psycopg.ClientCursor(hot).mogrify(
-                f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked ({', '.join(['%s'] * len(values))})",
-                values,
+                "EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked (%s)", [json.dumps(rows)]
             )
             found = hot.execute(called).fetchone()
     assert found is not None
@@ -112,14 +111,14 @@ async def test_both_statements_go_by_keys_whatever_the_planner_knows(
         return await original(statement, params)
 
     monkeypatch.setattr(quick.watched, "fetch_by_keys", seen)
-    assert len(await lane.renew(quick.store, [renewal], CHANCE.nonce_key, b"")) == 1
+    assert len(await Lane(quick.store, CHANCE.nonce_key, b"").renew([renewal])) == 1
     (read, asked), (write, params) = written
 
     assert (read, write) == (sql.READ, sql.RENEW)
-    assert_by_keys(plan_of(read, json.loads(asked["rows"]), None))
+    assert_by_keys(plan_of(read, json.loads(asked["rows"])))
     row = json.loads(params["rows"])[0]
-    again = [{**row, "was_cseq": row["cseq"], "cseq": row["cseq"] + 1, "nc": row["nc"] + 1}]
-    assert_by_keys(plan_of(write, again, timezone.now()))
+    again = {"cseq": row["cseq"] + 1, "nc": row["nc"] + 1, "decided_at_s": timezone.now().timestamp()}
+    assert_by_keys(plan_of(write, [{**row, **again}]))
 
 
 async def updates() -> dict[str, tuple[int, int]]:
@@ -150,7 +149,7 @@ async def test_a_thousand_renewals_touch_no_index(extension_1001: NewPeer, phone
     before = await flushed({"bindings": 2, "nonces": 2})
 
     async with opened_store() as store:
-        quick.store = store
+        quick.store = quick.lane.store = store
         for _ in range(1000):
             await quick.answers([(phone.register(), phone.source)])
     after = {

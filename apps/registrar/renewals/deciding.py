@@ -27,9 +27,7 @@ class Known(NamedTuple):
     """What one request was judged by, and the next like it will be unless RENEW finds any of it changed: versions of
     rows, and the binding it made, as a row of sql.READ has them."""
 
-    peer_version: str
-    credential_version: str
-    extension_version: str | None
+    versions: str
     peer_id: str
     extension_id: str | None
     credential_id: str

@@ -93,12 +93,16 @@ class Lane:
     async def _written(self, decided: Sequence[Renewed]) -> list[Renewed]:
         if not decided:
             return []
-        now_s = self._now_s()
-        rows = sorted(
-            (_row_of(number, one, now_s) for number, one in enumerate(decided)), key=itemgetter("lock_key")
-        )
+        domains = {one.renewal.domain.domain_id: one.renewal.domain.version for one in decided}
+        params = {
+            "rows": to_json(sorted(map(_row_of, range(len(decided)), decided), key=itemgetter("lock_key"))),
+            "domains": to_json(
+                [{"id": domain_id, "version": version} for domain_id, version in domains.items()]
+            ),
+            "decided_at_s": self._now_s(),
+        }
         try:
-            ((now_s, nonces),) = await self.store.fetch_by_keys(sql.RENEW, {"rows": to_json(rows)})
+            ((now_s, nonces),) = await self.store.fetch_by_keys(sql.RENEW, params)
         except NotNullViolation:
             raise NonceCountTaken("a nonce count was taken meanwhile") from None
         self._is_now(now_s)
@@ -142,7 +146,7 @@ def _asked(number: int, renewal: Renewal) -> dict[str, Any]:
     }
 
 
-def _row_of(number: int, one: Renewed, now_s: float) -> dict[str, Any]:
+def _row_of(number: int, one: Renewed) -> dict[str, Any]:
     renewal, known = one.renewal, one.known
     return {
         "n": number,
@@ -150,15 +154,10 @@ def _row_of(number: int, one: Renewed, now_s: float) -> dict[str, Any]:
         "aor": renewal.aor,
         "key": renewal.key,
         "source": _host(renewal),
-        "decided_at_s": now_s,
-        "domain_id": renewal.domain.domain_id,
-        "domain_version": renewal.domain.version,
         "peer_id": known.peer_id,
-        "peer_version": known.peer_version,
         "credential_id": known.credential_id,
-        "credential_version": known.credential_version,
         "extension_id": known.extension_id,
-        "extension_version": known.extension_version,
+        "versions": known.versions,
         "binding_id": known.binding_id,
         "bindings": one.bindings,
         "cseq": renewal.cseq,

@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import psycopg
@@ -61,15 +61,19 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(child)
 
 
-def plan_of(statement: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def plan_of(statement: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
     """As it runs on a connection of the hot pool: a generic plan, carried out and taken back."""
-    text = statement.replace("%(rows)s", "$1")
+    text, kinds = statement, []
+    for number, (name, value) in enumerate(params.items(), 1):
+        text = text.replace(f"%({name})s", f"${number}")
+        kinds.append("json" if isinstance(value, str) else "float8")
     with psycopg.connect(url_of_test_database(), autocommit=True) as hot:
         hot.execute(BY_KEYS_ALONE)
-        hot.execute(f"PREPARE asked (json) AS {text}")
+        hot.execute(f"PREPARE asked ({', '.join(kinds)}) AS {text}")
         with hot.transaction(force_rollback=True):
             called = psycopg.ClientCursor(hot).mogrify(
-                "EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked (%s)", [json.dumps(rows)]
+                f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked ({', '.join(['%s'] * len(kinds))})",
+                list(params.values()),
             )
             found = hot.execute(called).fetchone()
     assert found is not None
@@ -115,10 +119,13 @@ async def test_both_statements_go_by_keys_whatever_the_planner_knows(
     (read, asked), (write, params) = written
 
     assert (read, write) == (sql.READ, sql.RENEW)
-    assert_by_keys(plan_of(read, json.loads(asked["rows"])))
+    assert_by_keys(plan_of(read, asked))
     row = json.loads(params["rows"])[0]
-    again = {"cseq": row["cseq"] + 1, "nc": row["nc"] + 1, "decided_at_s": timezone.now().timestamp()}
-    assert_by_keys(plan_of(write, [{**row, **again}]))
+    again = json.dumps([{**row, "cseq": row["cseq"] + 1, "nc": row["nc"] + 1}])
+    now_s = timezone.now().timestamp()
+    plan = plan_of(write, {**params, "rows": again, "decided_at_s": now_s})
+    assert_by_keys(plan)
+    assert [node["Actual Rows"] for node in plan if node["Node Type"] == "ModifyTable"] == [1, 1]
 
 
 async def updates() -> dict[str, tuple[int, int]]:

@@ -25,7 +25,6 @@ from .calls import CallServer
 from .events import Application
 from .flows import MOST_CONNECTIONS
 from .server import SipServer
-from .shared_reading import event_loop
 from .tls import Certificate, CertificateError, renew, server_context
 
 logger = logging.getLogger(__name__)
@@ -59,14 +58,13 @@ def run_worker(
         for each in (sock, *listening):
             stack.enter_context(each)
         _allow_many_connections()
-        with asyncio.Runner(loop_factory=lambda: event_loop(sock)) as runner:
-            return runner.run(
-                _serve(
-                    lambda: SipServer(application, sock, listening, calls=calls),
-                    alive_fd,
-                    lambda: _renew(listening, tls and tls[1]),
-                )
+        return asyncio.run(
+            _serve(
+                lambda: SipServer(application, sock, listening, calls=calls),
+                alive_fd,
+                lambda: _renew(listening, tls and tls[1]),
             )
+        )
 
 
 def run_call_process(

@@ -42,7 +42,7 @@ WHERE coalesce(e.enabled, true) AND (r.user_part = p.name OR r.user_part = e.num
 # meanwhile, by another AOR of the same phone, is null, which no row may have: then nothing of all this is written
 # (C92). Rows must come in the order of their lock keys. The rhythm is learned as rhythm.py has it; OFFSET 0 has a step
 # of that computed once.
-RENEW: Final = f"""
+_RENEW: Final = f"""
 WITH r AS MATERIALIZED (
     SELECT x.*, pg_advisory_xact_lock(x.lock_key) FROM json_to_recordset(%(rows)s) AS x(
         n integer, lock_key bigint, aor text, key bytea, source inet, peer_id uuid, credential_id uuid,
@@ -123,3 +123,6 @@ WITH r AS MATERIALIZED (
 )
 SELECT extract(epoch FROM statement_timestamp())::float8, coalesce(array_agg(nonce), '{{}}') FROM used
 """  # noqa: S608 - our own constants
+
+# psycopg remembers how a statement is read only if it is no longer than 4096 characters.
+RENEW: Final = " ".join(_RENEW.split())

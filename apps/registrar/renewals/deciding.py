@@ -85,7 +85,8 @@ def renewed(
 ) -> Renewed | None:
     """None where it is no mere renewal, as far as can be said before RENEW. ha1: the opened one; rows: all bindings of
     the AOR, or none if `known` is the only one."""
-    if ha1 is None or any(row.left_s <= 0 for row in rows) or not _tells_gruus(renewal, rows or [known]):
+    listed: Sequence[Known | Listed] = rows or [known]
+    if ha1 is None or any(row.left_s <= 0 for row in rows) or not _tells_gruus(renewal, listed):
         return None
     state = nonce_state(renewal.nonce_issued_at_s, now_s, NONCE_LIFETIME_S)
     if state is not NonceState.FRESH or not verify(renewal.credentials, ha1, "REGISTER"):
@@ -102,7 +103,7 @@ def renewed(
         for row in sorted(rows, key=_in_order)
     ]
     answer = ok_text(renewal, known.binding_key, contacts or [own], now_s, nonce_key)
-    return Renewed(renewal, known, max(1, len(rows)), granted, gruu, answer)
+    return Renewed(renewal, known, len(listed), granted, gruu, answer)
 
 
 def _granted_s(limits: Limits, renewal: Renewal, binding_key: str) -> int:

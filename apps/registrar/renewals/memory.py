@@ -1,4 +1,4 @@
-"""What renewals were judged by, of bounded size. Pure.
+"""What renewals were judged by, of bounded size. No I/O.
 
 Whoever is not remembered is read anew, and what is remembered must be proven unchanged before it counts (sql.RENEW).
 """

@@ -85,7 +85,7 @@ def renewed(
 ) -> Renewed | None:
     """None where it is no mere renewal, as far as can be said before RENEW. ha1: the opened one; rows: all bindings of
     the AOR, or none if `known` is the only one."""
-    listed: Sequence[Known | Listed] = rows or [known]
+    listed: Sequence[Known | Listed] = [*rows] or [known]
     if ha1 is None or any(row.left_s <= 0 for row in rows) or not _tells_gruus(renewal, listed):
         return None
     state = nonce_state(renewal.nonce_issued_at_s, now_s, NONCE_LIFETIME_S)

@@ -93,10 +93,12 @@ class Lane:
     async def _written(self, decided: Sequence[Renewed]) -> list[Renewed]:
         if not decided:
             return []
-        rows = [_row_of(number, one) for number, one in enumerate(decided)]
+        rows = sorted(
+            (_row_of(number, one) for number, one in enumerate(decided)), key=itemgetter("lock_key")
+        )
         domains = {one.renewal.domain.domain_id: one.renewal.domain.version for one in decided}
         params = {
-            "rows": to_json(sorted(rows, key=itemgetter("lock_key"))),
+            "rows": to_json(rows),
             "domains": to_json(
                 [{"id": domain_id, "version": version} for domain_id, version in domains.items()]
             ),

@@ -36,7 +36,7 @@ from apps.registrar.deciding import (
 from apps.registrar.decision_log import log_unread, tell_decisions
 from apps.registrar.echoes import way_back
 from apps.registrar.received import Malformed, Received, read
-from apps.registrar.renewals.lane import renew
+from apps.registrar.renewals.lane import Lane
 from apps.registrar.renewals.reading import Renewal, RenewalReader
 from apps.registrar.rules import Answer, requested_aor
 from apps.registrar.sightings.notes import ChallengeKey, Sightings
@@ -80,6 +80,7 @@ class BatchProcessor:
         nobody = replace(NOBODY, ha1s=store.opened([kept]))
         self.means = Means(chance, nobody, own_hosts, server, socket, sightings or Sightings())
         self.store = store
+        self.lane = Lane(store, chance.nonce_key, chance.gruu_key)
         self.allow = allow
         self.changed = changed
         self.notified = notified
@@ -115,7 +116,7 @@ class BatchProcessor:
         if not renewals:
             return {}
         try:
-            found = await renew(self.store, renewals, self.means.chance.nonce_key, self.means.chance.gruu_key)
+            found = await self.lane.renew(renewals)
         except (Error, PoolTimeout) as error:
             logger.warning("%d renewals could not be written: %s", len(renewals), error)
             return {}

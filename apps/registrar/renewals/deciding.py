@@ -5,17 +5,16 @@ Says of a renewal exactly what rules.py would say of it; whatever is not plain i
 
 from collections.abc import Iterable, Sequence
 from math import ceil
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from apps.registrar.answers import gruu_params, outbound_headers, plain_contact_value
 from apps.registrar.authentication import NONCE_LIFETIME_S, success_headers
 from apps.registrar.bindings import StoredBinding
-from apps.registrar.changes import SHORTENED_BY, Limits, limits_of, requested_s
+from apps.registrar.changes import Limits, limits_of, requested_s
 from apps.registrar.decisions import Refused, Registration
 from apps.registrar.echoes import response, transaction_key
 from apps.registrar.gruu import temp_gruu
 from apps.registrar.renewals.reading import Renewal
-from apps.registrar.rhythm import Rhythm
 from apps.sip.contact import Star, parse_contacts
 from apps.sip.digest import verify
 from apps.sip.message import Request
@@ -24,19 +23,17 @@ from apps.sip.response import sip_date
 from apps.sipserver.events import Origin
 
 
-class StoredRenewable(NamedTuple):
-    """A row of sql.READ: one binding of the AOR, with what is known of the peer; times in seconds, those after now
-    positive. has_key: the key is that binding's."""
+class Known(NamedTuple):
+    """What one request was judged by, and the next like it will be unless RENEW finds any of it changed: versions of
+    rows, and the binding it made, as a row of sql.READ has them."""
 
-    number: int
-    has_key: bool
-    domain_version: str
+    versions: str
+    peer_id: str
+    extension_id: str | None
     credential_id: str
     ha1: str
-    peer_id: str
     min_expires_s: int | None
     max_expires_s: int | None
-    nc: int | None
     binding_id: str
     binding_key: str
     contact: str
@@ -44,24 +41,30 @@ class StoredRenewable(NamedTuple):
     instance_id: str | None
     reg_id: int | None
     pub_gruu: str | None
+
+
+class Listed(NamedTuple):
+    """A row of sql.READ: one binding of the AOR as an answer lists it. known: if the key is that binding's."""
+
+    number: int
+    known: Sequence[Any] | None
+    contact: str
+    q: int | None
+    instance_id: str | None
+    reg_id: int | None
+    pub_gruu: str | None
     temp_gruu: str | None
-    cseq: int
     registered_at_s: float
-    refreshed_ago_s: float
     left_s: float
-    renewal_gap_s: float | None
-    renewal_dev_s: float | None
-    late_in_s: float | None
 
 
 class Renewed(NamedTuple):
-    """What is to be written, and the answer once it is."""
+    """What is to be written if it still holds, and the answer then. bindings: how many the answer lists."""
 
     renewal: Renewal
-    known: StoredRenewable
+    known: Known
+    bindings: int
     granted_s: int
-    rhythm: Rhythm
-    late_s: float | None
     temp_gruu: str | None
     answer: str
 
@@ -73,15 +76,17 @@ class Renewed(NamedTuple):
 
 def renewed(
     renewal: Renewal,
-    rows: Sequence[StoredRenewable],
+    known: Known,
     ha1: str | None,
+    rows: Sequence[Listed],
     now_s: int,
     nonce_key: bytes,
     gruu_key: bytes,
 ) -> Renewed | None:
-    """None where it is no mere renewal. rows: all of its AOR; ha1: the opened one of its credential."""
-    known = next((row for row in rows if row.has_key), None)
-    if known is None or ha1 is None or not _is_plain(renewal, rows, known):
+    """None where it is no mere renewal, as far as can be said before RENEW. ha1: the opened one; rows: all bindings of
+    the AOR, or none if `known` is the only one."""
+    listed: Sequence[Known | Listed] = [*rows] or [known]
+    if ha1 is None or any(row.left_s <= 0 for row in rows) or not _tells_gruus(renewal, listed):
         return None
     state = nonce_state(renewal.nonce_issued_at_s, now_s, NONCE_LIFETIME_S)
     if state is not NonceState.FRESH or not verify(renewal.credentials, ha1, "REGISTER"):
@@ -91,20 +96,14 @@ def renewed(
         granted = _granted_s(limits, renewal, known.binding_key)
     except Refused:
         return None
-    if granted < known.left_s - SHORTENED_BY.total_seconds():
-        return None
-    rhythm = Rhythm(known.renewal_gap_s, known.renewal_dev_s).after(
-        known.refreshed_ago_s, old_granted_s=known.refreshed_ago_s + known.left_s, granted_s=granted
-    )
-    in_order = sorted(rows, key=_in_order) if len(rows) > 1 else rows
-    fresh_gruu = _temp_gruu(renewal, known.instance_id, gruu_key)
-    own = known._replace(temp_gruu=fresh_gruu)
+    gruu = _temp_gruu(renewal, known.instance_id, gruu_key)
+    own = _contact_of(renewal, known, gruu, granted)
     contacts = [
-        _contact_of(renewal, own, granted) if row is known else _contact_of(renewal, row, ceil(row.left_s))
-        for row in in_order
+        _contact_of(renewal, row, row.temp_gruu, ceil(row.left_s)) if row.known is None else own
+        for row in sorted(rows, key=_in_order)
     ]
-    answer = ok_text(renewal, own, contacts, now_s, nonce_key)
-    return Renewed(renewal, known, granted, rhythm, rhythm.late_s(granted), fresh_gruu, answer)
+    answer = ok_text(renewal, known.binding_key, contacts or [own], now_s, nonce_key)
+    return Renewed(renewal, known, len(listed), granted, gruu, answer)
 
 
 def _granted_s(limits: Limits, renewal: Renewal, binding_key: str) -> int:
@@ -112,9 +111,11 @@ def _granted_s(limits: Limits, renewal: Renewal, binding_key: str) -> int:
     return limits.granted_s(renewal.asked_s, renewal.aor, binding_key, renewal.call_id, renewal.cseq)
 
 
-def _contact_of(renewal: Renewal, row: StoredRenewable | StoredBinding, left_s: int) -> str:
+def _contact_of(
+    renewal: Renewal, row: Known | Listed | StoredBinding, temp_gruu: str | None, left_s: int
+) -> str:
     value = plain_contact_value(row.contact, row.q, left_s, row.instance_id, row.reg_id)
-    return value + gruu_params(row.pub_gruu, row.temp_gruu) if "gruu" in renewal.supported else value
+    return value + gruu_params(row.pub_gruu, temp_gruu) if "gruu" in renewal.supported else value
 
 
 def _temp_gruu(renewal: Renewal, instance_id: str | None, gruu_key: bytes) -> str | None:
@@ -124,40 +125,28 @@ def _temp_gruu(renewal: Renewal, instance_id: str | None, gruu_key: bytes) -> st
     return temp_gruu(gruu_key, renewal.aor, instance_id, renewal.call_id, renewal.cseq)
 
 
-def _in_order(row: StoredRenewable) -> tuple[float, str]:
+def _in_order(row: Listed) -> tuple[float, str]:
     """As sql.BINDINGS_OF_AORS has them."""
     return row.registered_at_s, row.contact
 
 
-def _is_plain(renewal: Renewal, rows: Sequence[StoredRenewable], known: StoredRenewable) -> bool:
-    """Nothing has ended, nothing was late, and the request comes after all before it."""
-    if any(row.left_s <= 0 for row in rows) or not _tells_gruus(renewal, rows):
-        return False
-    return (
-        known.domain_version == renewal.domain.version
-        and renewal.cseq > known.cseq
-        and renewal.credentials.nc > (known.nc or 0)
-        and (known.late_in_s is None or known.late_in_s >= 0)
-    )
-
-
-def _tells_gruus(renewal: Renewal, rows: Iterable[StoredRenewable | StoredBinding]) -> bool:
+def _tells_gruus(renewal: Renewal, rows: Iterable[Known | Listed | StoredBinding]) -> bool:
     """Whether it is sure that they are to be told, if there are any."""
     return "gruu" in renewal.supported or all(row.pub_gruu is None for row in rows)
 
 
 def ok_text(
     renewal: Renewal,
-    own: StoredRenewable | StoredBinding,
+    binding_key: str,
     contacts: Sequence[str],
     now_s: int,
     nonce_key: bytes,
 ) -> str:
-    """What answers.kept_text says of the 200, with these Contact values. own: the binding it renews."""
+    """What answers.kept_text says of the 200, with these Contact values. binding_key: of the binding it renews."""
     domain, host = renewal.domain, renewal.source[0]
     lines = ["200 OK", *[f"Contact: {contact}" for contact in contacts]]
     lines += [f"Service-Route: {route}" for route in domain.service_routes]
-    if "outbound" in renewal.supported and domain.outbound and own.binding_key.startswith("<"):
+    if "outbound" in renewal.supported and domain.outbound and binding_key.startswith("<"):
         flow = renewal.origin.flow if isinstance(renewal.origin, Origin) else None
         lines += [f"{name}: {value}" for name, value in outbound_headers(flow)]
     lines.append(f"Date: {sip_date(now_s)}")
@@ -189,8 +178,11 @@ def key_to_keep(
     now = registration.now
     if own.temp_gruu != _temp_gruu(renewal, own.instance_id, registration.gruu_key):
         return None
-    contacts = [_contact_of(renewal, row, granted if row is own else row.expires_s(now)) for row in bindings]
-    text = ok_text(renewal, own, contacts, int(now.timestamp()), nonce_key)
+    contacts = [
+        _contact_of(renewal, row, row.temp_gruu, granted if row is own else row.expires_s(now))
+        for row in bindings
+    ]
+    text = ok_text(renewal, own.binding_key, contacts, int(now.timestamp()), nonce_key)
     is_plain = _tells_gruus(renewal, bindings) and renewal.aor == registration.aor
     head, _, tail = text.partition("\r\n")
     same = answered == (text, response(renewal, head, tail))

@@ -7,7 +7,7 @@ is stored can be compared to the microsecond.
 import datetime as dt
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,6 +18,8 @@ from psycopg.conninfo import make_conninfo
 from apps.registrar.batches import BatchProcessor
 from apps.registrar.bindings import Address
 from apps.registrar.deciding import Chance
+from apps.registrar.renewals.deciding import Renewed
+from apps.registrar.renewals.lane import Lane
 from apps.registrar.renewals.reading import Renewal, RenewalReader
 from apps.registrar.store import Directory, Store
 from apps.sipserver.events import Datagram, Origin
@@ -65,10 +67,30 @@ IDENTITIES = frozenset(
 )
 
 
+class CountingLane(Lane):
+    """Remembers how many it renewed without reading anything."""
+
+    unread = 0
+
+    async def _renew_remembered(self, renewals: Sequence[Renewal]) -> list[Renewed]:
+        found = await super()._renew_remembered(renewals)
+        self.unread += len(found)
+        return found
+
+
 class CountingProcessor(BatchProcessor):
     """Remembers how many renewals it took the short way."""
 
     taken = 0
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chance = self.means.chance
+        self.lane = self.counting_lane = CountingLane(self.store, chance.nonce_key, chance.gruu_key)
+
+    @property
+    def unread(self) -> int:
+        return self.counting_lane.unread
 
     async def _renew(self, renewals: Any) -> dict[int, Datagram]:
         found = await super()._renew(renewals)
@@ -127,6 +149,8 @@ class Side:
     serial: int = 0
 
     def __post_init__(self) -> None:
+        # Which stands as still as the database's.
+        self.processor.lane.clock = lambda: self.now.timestamp()
         self.phone = Phone(self.user, PASSWORD, call_id=f"first-{self.user}@phone")
         self.second = Phone(
             self.user, PASSWORD, call_id=f"second-{self.user}@phone", source=("203.0.113.8", 5060)

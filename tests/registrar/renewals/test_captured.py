@@ -82,7 +82,7 @@ async def rows_read(quick: Quick, data: bytes, phone: Phone) -> int | None:
 async def test_c91_without_a_key_the_look_up_finds_nobody_known_or_unknown(
     quick: Quick, phone: Phone
 ) -> None:
-    await quick.renewed(phone)
+    await quick.register(phone)
     assert await rows_read(quick, phone.register(), phone) == 1
     strangers = [
         Phone("1001", "not it at all", call_id="other-1", nonce=phone.nonce, nc=50),

@@ -16,7 +16,8 @@ from tests.registrar.renewals.steps import PAUSES, STEPS, passed
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Script = Sequence[tuple[int, str]]
-REFRESHED: Script = [(0, "new nonce"), (0, "refresh"), (60, "refresh")]
+# The last is renewed from memory.
+REFRESHED: Script = [(0, "new nonce"), (0, "refresh"), (60, "refresh"), (60, "refresh")]
 CLEAN = "DELETE FROM registrar_binding; DELETE FROM registrar_nonceuse; DELETE FROM registrar_peeractivity"
 
 
@@ -63,6 +64,11 @@ def taken(pair: tuple[Side, Side]) -> int:
     return pair[0].processor.taken
 
 
+def unread(pair: tuple[Side, Side]) -> int:
+    assert isinstance(pair[0].processor, CountingProcessor)
+    return pair[0].processor.unread
+
+
 QUARTERS = [list(STEPS)[start::4] for start in range(4)]
 
 
@@ -96,6 +102,7 @@ async def test_whatever_a_phone_says_both_ways_say_and_keep_the_same(
     await play(pair, script)
 
     assert taken(pair) > 0
+    assert unread(pair) > 0
 
 
 async def test_a_steady_phone_takes_the_short_way_and_its_rhythm_is_learned_and_missed_alike(
@@ -106,6 +113,7 @@ async def test_a_steady_phone_takes_the_short_way_and_its_rhythm_is_learned_and_
     await play(pair, [(0, "new nonce"), *steady, (100, "refresh"), *steady, (300, "refresh"), *steady])
 
     assert taken(pair) >= 15
+    assert unread(pair) >= 10
 
 
 async def test_a_device_with_gruus_or_a_flow_takes_the_short_way_and_is_told_the_same(
@@ -117,6 +125,7 @@ async def test_a_device_with_gruus_or_a_flow_takes_the_short_way_and_is_told_the
     await play(pair, [*REFRESHED, *gruu, *outbound, *others, *gruu, (30, "device"), *outbound, *REFRESHED])
 
     assert taken(pair) >= 8
+    assert unread(pair) >= 4
 
 
 async def test_whatever_the_domain_chooses_both_ways_say_and_keep_the_same(

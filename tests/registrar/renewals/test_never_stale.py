@@ -15,6 +15,7 @@ from apps.extensions.models import Credential, DigestOrder, Domain, Extension, P
 from apps.extensions.services import NewPeer
 from apps.registrar import services
 from apps.registrar.models import Binding
+from apps.registrar.renewals.memory import Memory
 from apps.sip.digest import Algorithm, ha1
 from tests.registrar.conftest import PASSWORD, Registrar
 from tests.registrar.phone import Phone
@@ -51,11 +52,17 @@ CHANGES: dict[str, tuple[Change, int | None]] = {
 }  # fmt: skip
 
 
+@pytest.mark.parametrize("is_remembered", [False, True], ids=["read", "remembered"])
 @pytest.mark.parametrize("change", CHANGES)
 async def test_c99_after_a_change_the_next_renewal_is_judged_anew(
-    quick: Quick, phone: Phone, change: str
+    quick: Quick, phone: Phone, change: str, is_remembered: bool
 ) -> None:
     await quick.renewed(phone)
+    if is_remembered:
+        await quick.renewed(phone)
+        assert quick.counting.unread > 0
+    else:
+        quick.counting.lane.memory = Memory()
     before = await Binding.objects.all().values_list("refresh_count", flat=True).afirst()
     apply, status = CHANGES[change]
 

@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import psycopg
@@ -15,7 +15,8 @@ from django.utils import timezone
 
 from apps.extensions.services import NewPeer
 from apps.registrar.models import Binding, NonceUse, RegistrationEvent
-from apps.registrar.renewals import lane, sql
+from apps.registrar.renewals import sql
+from apps.registrar.renewals.lane import Lane
 from apps.registrar.renewals.reading import Renewal
 from apps.registrar.sql import BY_KEYS_ALONE
 from apps.registrar.sweeper import sweep
@@ -60,17 +61,19 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(child)
 
 
-def plan_of(statement: str, rows: list[dict[str, Any]], now: dt.datetime | None) -> list[dict[str, Any]]:
+def plan_of(statement: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
     """As it runs on a connection of the hot pool: a generic plan, carried out and taken back."""
-    text = statement.replace("%(rows)s", "$1").replace("%(now)s", "$2")
-    kinds, values = ("json, timestamptz", [json.dumps(rows), now]) if now else ("json", [json.dumps(rows)])
+    text, kinds = statement, []
+    for number, (name, value) in enumerate(params.items(), 1):
+        text = text.replace(f"%({name})s", f"${number}")
+        kinds.append("json" if isinstance(value, str) else "float8")
     with psycopg.connect(url_of_test_database(), autocommit=True) as hot:
         hot.execute(BY_KEYS_ALONE)
-        hot.execute(f"PREPARE asked ({kinds}) AS {text}")
+        hot.execute(f"PREPARE asked ({', '.join(kinds)}) AS {text}")
         with hot.transaction(force_rollback=True):
             called = psycopg.ClientCursor(hot).mogrify(
-                f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked ({', '.join(['%s'] * len(values))})",
-                values,
+                f"EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked ({', '.join(['%s'] * len(kinds))})",
+                list(params.values()),
             )
             found = hot.execute(called).fetchone()
     assert found is not None
@@ -112,14 +115,17 @@ async def test_both_statements_go_by_keys_whatever_the_planner_knows(
         return await original(statement, params)
 
     monkeypatch.setattr(quick.watched, "fetch_by_keys", seen)
-    assert len(await lane.renew(quick.store, [renewal], CHANCE.nonce_key, b"")) == 1
+    assert len(await Lane(quick.store, CHANCE.nonce_key, b"").renew([renewal])) == 1
     (read, asked), (write, params) = written
 
     assert (read, write) == (sql.READ, sql.RENEW)
-    assert_by_keys(plan_of(read, json.loads(asked["rows"]), None))
+    assert_by_keys(plan_of(read, asked))
     row = json.loads(params["rows"])[0]
-    again = [{**row, "was_cseq": row["cseq"], "cseq": row["cseq"] + 1, "nc": row["nc"] + 1}]
-    assert_by_keys(plan_of(write, again, timezone.now()))
+    again = json.dumps([{**row, "cseq": row["cseq"] + 1, "nc": row["nc"] + 1}])
+    now_s = timezone.now().timestamp()
+    plan = plan_of(write, {**params, "rows": again, "decided_at_s": now_s})
+    assert_by_keys(plan)
+    assert [node["Actual Rows"] for node in plan if node["Node Type"] == "ModifyTable"] == [1, 1]
 
 
 async def updates() -> dict[str, tuple[int, int]]:
@@ -150,7 +156,7 @@ async def test_a_thousand_renewals_touch_no_index(extension_1001: NewPeer, phone
     before = await flushed({"bindings": 2, "nonces": 2})
 
     async with opened_store() as store:
-        quick.store = store
+        quick.store = quick.lane.store = store
         for _ in range(1000):
             await quick.answers([(phone.register(), phone.source)])
     after = {

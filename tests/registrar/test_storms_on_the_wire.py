@@ -34,7 +34,7 @@ def flood(server: Address, host: str) -> Iterator[None]:
                 number += 1
                 sock.sendto(b"%bz9hG4bKf%d%b" % (before, number, after), server)
                 if not number % 100:
-                    stop.wait(0.01)  # 10,000 a second at most: some of it is to be read at all
+                    stop.wait(0.003)  # 30,000 a second at most: some of it is to be read at all
 
     thread = threading.Thread(target=send)
     thread.start()

@@ -6,6 +6,7 @@ message is and what of it is secret is found out in a background round, which wr
 
 import asyncio
 import datetime as dt
+import time
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from typing import Final
@@ -30,8 +31,11 @@ MOST_PER_FLUSH: Final = 50
 """Of one peer; a flood under its name costs no more, and the newest stay."""
 MOST_CALLS: Final = 500
 SORTED_AT_ONCE: Final = 50
+# The workers of one machine tell the order of their messages by its clock, to the microsecond; how far the database's
+# is from that each finds out to some milliseconds only.
+SAME_CLOCK: Final = dt.timedelta(seconds=1)
 
-# Loop time, way, first bytes, length, other end.
+# The machine's time, way, first bytes, length, other end.
 Noted = tuple[float, Direction, bytes, int, Address | Origin]
 
 
@@ -44,7 +48,7 @@ class Recorder:
         self.is_on = False
         self._traced: list[Traced] = []
         self._served: frozenset[str] = frozenset()
-        self._clock: tuple[dt.datetime, float] = (dt.datetime.min.replace(tzinfo=dt.UTC), 0.0)
+        self._ahead = dt.timedelta()
         self._noted: deque[Noted] = deque(maxlen=MOST_UNSORTED)
         # An answer may not name the user whose credentials it is about: it has the Call-ID of one that did.
         self._calls: OrderedDict[bytes, set[UUID]] = OrderedDict()
@@ -70,12 +74,12 @@ class Recorder:
         self._note(Direction.OUT, datagrams)
 
     async def look(self) -> None:
-        """Who is traced now, and what time it is."""
-        loop = asyncio.get_running_loop()
-        asked = loop.time()
+        """Who is traced now, and whether the database's clock is another."""
+        asked_s = time.time()
         rows = await self.store.fetch(sql.TRACED)
         now, served = rows[0][:2]
-        self._clock = (now, (asked + loop.time()) / 2)
+        ahead = now - _moment((asked_s + time.time()) / 2)
+        self._ahead = ahead if abs(ahead) >= SAME_CLOCK else dt.timedelta()
         self._served = frozenset(served or ())
         self._traced = [
             Traced(peer_id, frozenset(names), frozenset(places))
@@ -95,7 +99,7 @@ class Recorder:
         await self.store.execute(sql.DELETE_OLD, {"kept_for": sql.KEPT_FOR})
 
     def _note(self, direction: Direction, datagrams: Iterable[Datagram]) -> None:
-        at_s = asyncio.get_running_loop().time()
+        at_s = time.time()
         for data, other in datagrams:
             self._noted.append((at_s, direction, data[:MOST_BYTES], len(data), other))
 
@@ -126,11 +130,15 @@ class Recorder:
         ends = (format_address(other[:2]), self._own_end(other))
         source, destination = ends if direction is Direction.IN else ends[::-1]
         transport = other.transport if isinstance(other, Origin) else "UDP"
-        now, now_s = self._clock
-        at = now + dt.timedelta(seconds=at_s - now_s)
-        return Message(at, direction, source, destination, transport, masked(data), size)
+        return Message(
+            _moment(at_s) + self._ahead, direction, source, destination, transport, masked(data), size
+        )
 
     def _own_end(self, other: Address | Origin) -> str:
         told = other.local if isinstance(other, Origin) else None
         host, port = self.server
         return format_address((local_host(told) if told else host, port))
+
+
+def _moment(at_s: float) -> dt.datetime:
+    return dt.datetime.fromtimestamp(at_s, dt.UTC)

@@ -17,7 +17,7 @@ NEXT = re.compile(r'<a[^>]*href="([^"]*)"[^>]*>\s*Next')
 SHOWN = re.compile(r'data-peer="([^"]+)" data-v="(\w+)" data-state="[^"]*" data-extension="(\d+)"')
 LIST = re.compile(
     r'data-live-view="row" data-search="([^"]*)" data-filter="([^"]*)" data-order="([^"]*)" '
-    r'data-start="(\d+)" data-size="(\d+)"'
+    r'data-place="([^"]*)" data-size="(\d+)"'
 )
 OBSERVE = """() => {
   window.seen = [];
@@ -51,9 +51,9 @@ def read_pages(url: str, session: str, count: int) -> list[ShownPage]:
         with urllib.request.urlopen(request, timeout=30) as answer:
             html = answer.read().decode()
         rows = SHOWN.findall(html)
-        search, state, order, start, size = LIST.findall(html)[0]
-        shown: dict[str, object] = {"search": search, "state": state, "order": order}
-        shown |= {"start": int(start), "size": int(size)}
+        search, state, order, place, size = map(unescape, LIST.findall(html)[0])
+        shown: dict[str, object] = {"search": search, "state": state, "order": order, "place": place}
+        shown["size"] = int(size)
         versions = {peer: version for peer, version, _ in rows}
         pages.append(ShownPage(versions, {peer: number for peer, _, number in rows}, shown, address))
         address = f"{url}/{unescape(''.join(NEXT.findall(html)))}"

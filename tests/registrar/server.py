@@ -9,7 +9,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Protocol
@@ -28,10 +28,15 @@ Address = tuple[str, int]
 
 
 def free_address(host: str = "127.0.0.1", kind: socket.SocketKind = socket.SOCK_DGRAM) -> Address:
-    """Where such a socket may be bound."""
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind((host, 0))
-        return host, int(probe.getsockname()[1])
+    """Where such a socket may be bound; for UDP one of TCP, too: a SIP server listens with both."""
+    while True:
+        with socket.socket(socket.AF_INET, kind) as probe, socket.socket(socket.AF_INET) as stream:
+            probe.bind((host, 0))
+            address = host, int(probe.getsockname()[1])
+            with suppress(OSError):
+                if kind is socket.SOCK_DGRAM:
+                    stream.bind(address)
+                return address
 
 
 @contextmanager

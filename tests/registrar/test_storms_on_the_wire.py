@@ -14,7 +14,7 @@ from apps.extensions.services import NewPeer
 from apps.registrar.models import Binding, WorkerHeartbeat
 from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone
-from tests.registrar.server import Address, UdpClient, sip_server
+from tests.registrar.server import Address, UdpClient, free_address, sip_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 OFFICE = 300
@@ -45,12 +45,9 @@ def flood(server: Address, host: str) -> Iterator[None]:
         thread.join()
 
 
-@pytest.fixture
-def free_address() -> Address:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        address: Address = probe.getsockname()
-        return address
+@pytest.fixture(name="free_address")
+def some_address() -> Address:
+    return free_address()
 
 
 @pytest.fixture

@@ -39,7 +39,9 @@ ON CONFLICT (reason, domain, username, received_addr) DO UPDATE SET
 """
 
 # Of the challenges those that nobody answered to another worker either, with the peer that is meant: the one of that
-# name, else the only one of that extension. A refusal, a refreshed binding or a sign-off since then is an answer.
+# name, else the only one of that extension. A refusal, a refreshed binding or a sign-off since then is an answer; so is
+# one of a moment before (T2, RFC 3261 §17.1.2.2), for then it was a repeat, on its way to us meanwhile, that was
+# challenged once more.
 STILL_UNANSWERED: Final = """
 WITH challenges AS (
     SELECT * FROM json_to_recordset(%(challenges)s) AS r(
@@ -60,10 +62,11 @@ JOIN extensions_peer p ON p.id = meant.id
 LEFT JOIN extensions_extension e ON e.id = p.extension_id
 WHERE NOT EXISTS (
     SELECT FROM registrar_binding b
-    WHERE b.peer_id = p.id AND b.received_addr = c.received_addr AND b.refreshed_at >= c.at)
+    WHERE b.peer_id = p.id AND b.received_addr = c.received_addr
+      AND b.refreshed_at >= c.at - interval '4 seconds')
   AND NOT EXISTS (
     SELECT FROM registrar_registrationevent v
-    WHERE v.peer_id = p.id AND v.at >= c.at - interval '1 minute' AND v.last_at >= c.at
+    WHERE v.peer_id = p.id AND v.at >= c.at - interval '1 minute' AND v.last_at >= c.at - interval '4 seconds'
       AND v.received_addr = c.received_addr AND v.event IN ('refused', 'unanswered', 'unregistered'))
 ORDER BY c.number
 """

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 from django.db import connection
+from django.db.models import F
 
 from apps.extensions.models import Credential, Domain, Extension, Peer
 from apps.extensions.services import NewPeer
@@ -251,6 +252,24 @@ async def test_an_answer_that_another_worker_heard_is_one(
         challenged.is_unheard = True
         challenged.first_at -= dt.timedelta(seconds=8)
     await Binding.objects.aupdate(refreshed_at=dt.datetime.now(dt.UTC))
+
+    assert await flushed(registrar) == set()
+    assert await unanswered() == []
+
+
+async def test_a_repeat_that_was_challenged_after_another_worker_had_heard_the_answer_is_none_of_its_own(
+    registrar: Registrar, other_worker: Registrar, phone: Phone
+) -> None:
+    asked = phone.register()
+    challenge = await other_worker.send(phone, asked)
+    assert challenge is not None
+    phone.read_challenge(challenge)
+    assert (await other_worker.register(phone)).status == 200
+    await registrar.send(phone, asked)  # it was on its way all the time
+    for challenged in registrar.processor.means.sightings.challenges.values():
+        challenged.first_at -= dt.timedelta(seconds=12)
+    earlier = {name: F(name) - dt.timedelta(seconds=12) for name in ("registered_at", "refreshed_at")}
+    await Binding.objects.aupdate(**earlier)
 
     assert await flushed(registrar) == set()
     assert await unanswered() == []

@@ -1,7 +1,6 @@
 """Attempts that come to nothing, through real workers and their sockets."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -16,7 +15,7 @@ from apps.registrar.models import Binding, RegistrationEvent, Stranger
 from apps.sip.digest import Algorithm
 from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone
-from tests.registrar.server import Address, UdpClient, sip_server
+from tests.registrar.server import Address, UdpClient, free_address, sip_server
 from tests.registrar.sightings.conftest import MakeExtension
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,9 +26,7 @@ WORKERS = 2
 
 @pytest.fixture
 def address() -> Address:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return "127.0.0.1", probe.getsockname()[1]
+    return free_address()
 
 
 @asynccontextmanager

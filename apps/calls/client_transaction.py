@@ -9,10 +9,11 @@ from enum import IntEnum
 from typing import Protocol
 
 from apps.calls.layer import Layer, is_reliable
-from apps.calls.timers import LIFE, NEVER, T1, T2, TIMER_C, Timed
+from apps.calls.timers import NEVER, TIMER_C, Timed
 from apps.calls.values import Hop
 from apps.sip.backward import Response, lowered
 from apps.sip.forwarding import Identifying, ack, cancel
+from apps.sip.transactions import LIFE_S, T1_S, T2_S
 from apps.sipserver.events import Address, Origin
 
 
@@ -71,7 +72,7 @@ class ClientTransaction(Timed):
         self._branch = branch
         self._again: bytes | None = None
         self._again_at = self._until = NEVER
-        self._interval = T1
+        self._interval = T1_S
         self._cancel: tuple[bytes, ...] | None = None
         self._cancelled = False
         self.hop = hop
@@ -106,7 +107,7 @@ class ClientTransaction(Timed):
     def start(self, top: bytes, identifying: Identifying, data: bytes, now: float) -> None:
         """Send it; over UDP again and again until something is heard (Timers A and E, B and F)."""
         self._top, self._identifying = top, identifying
-        self._until = now + LIFE
+        self._until = now + LIFE_S
         self._transmit(data, now)
 
     def receive(self, response: Response, now: float) -> None:
@@ -165,7 +166,7 @@ class ClientTransaction(Timed):
         if self._is_invite:
             self._ring(response.status, now)
         else:
-            self._interval = T2
+            self._interval = T2_S
         if response.status == 100:
             self._owner.trying()
         self.state = Sent.PROCEEDING
@@ -187,7 +188,7 @@ class ClientTransaction(Timed):
             return
         first, owner = self.is_pending, self._owner
         if first and self._is_invite:
-            self._settle(Sent.ACCEPTED, now + LIFE)
+            self._settle(Sent.ACCEPTED, now + LIFE_S)
         elif first:
             self._forget()
         owner.succeeded(self, response, now, first=first)
@@ -201,7 +202,7 @@ class ClientTransaction(Timed):
     def _end(self, status: int, response: Response | None, now: float) -> None:
         owner = self._owner
         if response is not None and self._is_invite and not is_reliable(self.destination):
-            self._settle(Sent.COMPLETED, now + LIFE)  # Timer D
+            self._settle(Sent.COMPLETED, now + LIFE_S)  # Timer D
             self._owner = None
         else:
             self._forget()
@@ -210,8 +211,8 @@ class ClientTransaction(Timed):
 
     def _send_cancel(self, now: float) -> None:
         self._cancelled = True
-        self._until = now + LIFE  # no longer does it wait for the 487 (RFC 3261 §9.1)
-        self._interval = T1
+        self._until = now + LIFE_S  # no longer does it wait for the 487 (RFC 3261 §9.1)
+        self._interval = T1_S
         self._transmit(cancel(self._top, self._identifying, self._cancel or ()), now)
 
     def _transmit(self, data: bytes, now: float) -> None:
@@ -224,7 +225,7 @@ class ClientTransaction(Timed):
 
     def _next_interval(self) -> float:
         doubled = 2 * self._interval
-        return doubled if self._is_invite and not self._cancelled else min(doubled, T2)
+        return doubled if self._is_invite and not self._cancelled else min(doubled, T2_S)
 
     def _settle(self, state: Sent, until: float) -> None:
         self.state = state

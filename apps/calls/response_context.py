@@ -11,10 +11,11 @@ from apps.calls.client_transaction import ClientTransaction
 from apps.calls.layer import Layer
 from apps.calls.passage import Passage, make_branch
 from apps.calls.server_transaction import ServerTransaction
-from apps.calls.timers import LIFE, NEVER, Timed
+from apps.calls.timers import NEVER, Timed
 from apps.calls.values import Forward, Hop, Refuse
 from apps.sip.backward import Response, without_top_via
 from apps.sip.message import Request
+from apps.sip.transactions import LIFE_S
 from apps.sipserver.events import Address, Origin
 
 MOST_BRANCHES: Final = 20
@@ -79,7 +80,7 @@ class ResponseContext(Timed):
         """Wait for a verdict, as long as anybody would."""
         self.question = question
         self._layer.asking[question.number] = self
-        self._layer.timers.set(self, now + LIFE)
+        self._layer.timers.set(self, now + LIFE_S)
 
     def forward(self, passage: Passage, verdict: Forward, now: float) -> None:
         """To the hops of the first group, and to the next when that came to nothing."""

@@ -10,9 +10,9 @@ from enum import IntEnum
 from typing import Protocol
 
 from apps.calls.layer import Layer, is_reliable
-from apps.calls.timers import LIFE, NEVER, T1, T2, T4, Timed
+from apps.calls.timers import NEVER, Timed
 from apps.sip.response import another_response
-from apps.sip.transactions import answer_tag
+from apps.sip.transactions import LIFE_S, T1_S, T2_S, T4_S, answer_tag
 from apps.sipserver.events import Address, Origin
 
 
@@ -60,7 +60,7 @@ class ServerTransaction(Timed):
         self._trying = trying
         self._last: bytes | None = None
         self._again_at = self._until = NEVER
-        self._interval = T1
+        self._interval = T1_S
         self.key = key
         self.way_back = way_back
         self.is_invite = is_invite
@@ -87,7 +87,7 @@ class ServerTransaction(Timed):
         if self.is_invite and 200 <= status < 300:
             self._layer.send(data, self.way_back)
             if not self.is_answered:
-                self._end(Served.ACCEPTED, now + LIFE)
+                self._end(Served.ACCEPTED, now + LIFE_S)
         elif not self.is_answered:
             self._layer.send(data, self.way_back)
             self._last = data
@@ -109,7 +109,7 @@ class ServerTransaction(Timed):
     def acknowledged(self, now: float) -> None:
         """The ACK of a final answer other than 2xx came (Timer I)."""
         if self.state is Served.COMPLETED and self.is_invite:
-            self._end(Served.CONFIRMED, now if is_reliable(self.way_back) else now + T4)
+            self._end(Served.CONFIRMED, now if is_reliable(self.way_back) else now + T4_S)
 
     def forget(self) -> None:
         """There is no answer to this, and nobody waits for one any more (RFC 4320 §4.2)."""
@@ -124,7 +124,7 @@ class ServerTransaction(Timed):
             return
         if self._last is not None and self.state is Served.COMPLETED:
             self._layer.send(self._last, self.way_back)
-        self._interval = min(2 * self._interval, T2)
+        self._interval = min(2 * self._interval, T2_S)
         self._again_at = now + self._interval
         self.due = min(self._again_at, self._until)
 
@@ -133,7 +133,7 @@ class ServerTransaction(Timed):
         reliable = is_reliable(self.way_back)
         if self.is_invite and not reliable:
             self._again_at = now + self._interval
-        self._end(Served.COMPLETED, now if reliable and not self.is_invite else now + LIFE)
+        self._end(Served.COMPLETED, now if reliable and not self.is_invite else now + LIFE_S)
 
     def _end(self, state: Served, until: float) -> None:
         if state is not Served.COMPLETED:

@@ -8,12 +8,7 @@ from __future__ import annotations
 import heapq
 from typing import Final
 
-# RFC 3261 §17.1.1.1, table 4; in seconds.
-T1: Final = 0.5
-T2: Final = 4.0
-T4: Final = 5.0
-LIFE: Final = 64 * T1
-"""Timers B, F, H, J over UDP, D at least, and L and M of RFC 6026."""
+# RFC 3261 §16.6, in seconds.
 TIMER_C: Final = 181.0
 NEVER: Final = float("inf")
 

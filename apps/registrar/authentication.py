@@ -31,12 +31,12 @@ from apps.sip.digest import (
 )
 from apps.sip.message import Request
 from apps.sip.nonce import NonceState, issue_time, make_nonce, nonce_issued_at_s, nonce_salt, nonce_state
-from apps.sip.transactions import REPEATED_WITHIN_S, request_key
+from apps.sip.transactions import LIFE_S, request_key
 
 # Long enough that a phone renewing twice an hour can reuse its nonce and save a round trip each time.
 NONCE_LIFETIME_S: Final = 3600
 # From its issue on its use is remembered: after that it is refused for its age, and no transaction under it lives.
-NONCE_KEPT_S: Final = NONCE_LIFETIME_S + 2 * REPEATED_WITHIN_S
+NONCE_KEPT_S: Final = NONCE_LIFETIME_S + int(2 * LIFE_S)
 
 NOBODYS_HA1S: Final[dict[Algorithm, str]] = {
     Algorithm.MD5: "0" * 32,

@@ -35,6 +35,7 @@ from apps.registrar.store import Store
 from apps.registrar.trace.recorder import Recorder
 from apps.registrar.triage import ALLOW, ALLOW_WITH_CALLS
 from apps.registrar.worker import WEB_SOCKETS, WorkerTasks
+from apps.sip.transactions import T1_S
 from apps.sip.uri import format_host
 from apps.sipserver.addresses import WILDCARDS
 from apps.sipserver.events import Datagram, SipScope
@@ -157,12 +158,16 @@ class RegistrarConsumer(SipApplication):
 
     async def _register(self, datagrams: list[Datagram]) -> None:
         clock = asyncio.get_running_loop().time
-        admitted = self.admission.admit(datagrams, self.load, clock())
+        began_s = clock()
+        admitted = self.admission.admit(datagrams, self.load, began_s)
         if admitted.refused:
             refusals = overload.refusals(admitted.refused, retry_after_s, self.processor.blocks)
             await self.send({"type": "sip.send", "datagrams": refusals})
         answers = await self.processor.answers(admitted.datagrams) if admitted.datagrams else []
-        self.admission.learn(admitted, answers, clock())
+        answered_s = clock()
+        self.admission.learn(admitted, answers, answered_s)
+        if admitted.is_chosen or answered_s - began_s > T1_S:
+            self.tasks.sightings.pressed += 1
         if answers:
             await self.send({"type": "sip.send", "datagrams": answers})
 

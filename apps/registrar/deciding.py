@@ -38,7 +38,7 @@ from apps.registrar.sightings.notes import Sightings
 from apps.registrar.store import Batch, Claimed
 from apps.registrar.unproven import Unproven
 from apps.sip.response import build_response
-from apps.sip.transactions import REPEATED_WITHIN_S, repeat_key, request_key, transaction_key
+from apps.sip.transactions import LIFE_S, repeat_key, request_key, transaction_key
 from apps.sipserver.events import Datagram
 
 
@@ -138,7 +138,7 @@ class Deciding:
 
     def _is_ongoing(self, claimant: Claimant, record: NonceRecord) -> bool:
         """Whether the transaction this nonce count was accepted in still lives (§17.2.2); later all is a replay."""
-        young = self.now - record.accepted_at <= timedelta(seconds=REPEATED_WITHIN_S)
+        young = self.now - record.accepted_at <= timedelta(seconds=LIFE_S)
         return young and record.nc == claimant.claim.credentials.nc
 
     def _refuse(self, claimant: Claimant, account: Account | None, proof: Outcome) -> Datagram:

@@ -11,8 +11,12 @@ from typing import Final
 from apps.sip.message import Request
 
 MAGIC_COOKIE: Final = "z9hg4bk"
-# 64 * T1: so long a server transaction over UDP answers its repeats (RFC 3261 §17.2.2, Timer J).
-REPEATED_WITHIN_S: Final = 32
+# RFC 3261 §17.1.1.1, table 4; in seconds.
+T1_S: Final = 0.5
+T2_S: Final = 4.0
+T4_S: Final = 5.0
+LIFE_S: Final = 64 * T1_S
+"""Timers B, F, H, J over UDP, D at least, and L and M of RFC 6026."""
 
 
 def transaction_key(request: Request) -> bytes:

@@ -19,9 +19,10 @@ from apps.registrar.qualify.answers import ProbeAnswer, read_answers, take_up
 from apps.registrar.qualify.options import Mark, build_options, make_branch
 from apps.registrar.qualify.schedule import Schedule
 from apps.registrar.qualify.store import Claimed, Reach
-from apps.registrar.qualify.transactions import PATIENT_T1_S, T1_S, Transaction, Transactions
+from apps.registrar.qualify.transactions import PATIENT_T1_S, Transaction, Transactions
 from apps.registrar.regevent.notify import sent_by
 from apps.registrar.rounds import DATABASE_TROUBLE, Rounds
+from apps.sip.transactions import T1_S
 from apps.sipserver.events import Address, Datagram
 
 TICK_S: Final = 0.25

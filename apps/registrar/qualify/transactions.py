@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from apps.sip.transactions import LIFE_S, T2_S
 from apps.sipserver.events import Address, Origin
 
-T1_S: Final = 0.5
-T2_S: Final = 4.0
-GIVE_UP_AFTER_S: Final = 64 * T1_S
 # Where the round trip is known to be long T1 may be longer (§17.1.1.1); and only a request that was not repeated
 # tells how long it takes (Karn).
 PATIENT_T1_S: Final = 2.0
@@ -43,7 +41,7 @@ class Transaction:
         t1_s: float | None,
     ) -> "Transaction":
         """Sent now; t1_s None: it is not repeated."""
-        ends_s = now_s + min(GIVE_UP_AFTER_S, interval_s - BEFORE_NEXT_S)
+        ends_s = now_s + min(LIFE_S, interval_s - BEFORE_NEXT_S)
         next_s = None if t1_s is None else now_s + t1_s
         return cls(binding_id, number, data, destination, ends_s, next_s, t1_s or 0)
 

@@ -14,13 +14,10 @@ from apps.registrar.regevent.queue import Cause
 from apps.registrar.regevent.replies import Reply
 from apps.registrar.regevent.values import Notification, Subscribed, Subscription, Taken, Way
 from apps.registrar.sql import to_json
+from apps.sip.transactions import LIFE_S, T1_S, T2_S
 
 Statement = tuple[str, Mapping[str, Any]]
 
-# RFC 3261 §17.1.2: timer E from T1 doubling to T2, timer F 64*T1.
-T1_S: Final = 0.5
-T2_S: Final = 4.0
-GIVE_UP_AFTER_S: Final = 32.0
 # One that nobody can send, for its worker is gone with the connection.
 UNSENT_FOR_S: Final = 300.0
 
@@ -213,7 +210,7 @@ def claim_params(worker: str, *, datagrams: bool, limit: int) -> dict[str, Any]:
         "limit": limit,
         "t1": T1_S,
         "t2": T2_S,
-        "give_up_after": dt.timedelta(seconds=GIVE_UP_AFTER_S),
+        "give_up_after": dt.timedelta(seconds=LIFE_S),
     }
 
 

@@ -80,7 +80,8 @@ class ChallengeKey:
 @dataclass(slots=True)
 class Challenge:
     """Since first_at `attempts` requests were challenged and none answered. is_unheard: one was repeated and repeated,
-    so that our answers do not seem to arrive. began_at, repeats: of the last one, `transaction`."""
+    so that our answers do not seem to arrive. began_at, repeats: of the last one, `transaction`. after: how often the
+    worker had been pressed before."""
 
     port: int
     user_agent: str
@@ -88,6 +89,7 @@ class Challenge:
     last_at: dt.datetime
     transaction: tuple[str, int, str | None]
     began_at: dt.datetime
+    after: int = 0
     repeats: int = 0
     attempts: int = 1
     is_unheard: bool = False
@@ -114,9 +116,11 @@ class Challenge:
 
 @dataclass(slots=True)
 class Sightings:
-    """`noted` is called when there is a stranger to write."""
+    """`noted` is called when there is a stranger to write. `pressed` counts the batches answered late or under
+    strain (admission.py): repeats came because we were slow, or were dropped, so nothing follows from them."""
 
     noted: Callable[[], None] = lambda: None
+    pressed: int = 0
     strangers: dict[StrangerKey, Stranger] = field(default_factory=dict)
     challenges: dict[ChallengeKey, Challenge] = field(default_factory=dict)
     _names: Counter[str] = field(default_factory=Counter)
@@ -171,7 +175,7 @@ class Sightings:
         self.challenges.pop(key, None)
         if len(self.challenges) >= MOST_CHALLENGES:
             del self.challenges[next(iter(self.challenges))]
-        self.challenges[key] = Challenge(port, user_agent, now, now, transaction, now)
+        self.challenges[key] = Challenge(port, user_agent, now, now, transaction, now, self.pressed)
 
     def claimed(self, request: Request, domain: DomainPolicy, source: Address) -> None:
         """Credentials for this user came from there: the challenge is answered, rightly or wrongly."""
@@ -192,7 +196,7 @@ class Sightings:
         return taken
 
     def due_challenges(self, now: dt.datetime, limit: int) -> dict[ChallengeKey, Challenge]:
-        """At most `limit` that stayed unanswered for long enough, each once."""
+        """At most `limit` that stayed unanswered for long enough, each once; none of a time when we were pressed."""
         old = [key for key, one in self.challenges.items() if now - one.first_at >= FORGOTTEN_AFTER]
         due = [key for key, one in self.challenges.items() if one.is_due(now)][:limit]
         found = {key: self.challenges[key] for key in due}
@@ -200,7 +204,7 @@ class Sightings:
             challenge.is_noted = True
         for key in old:
             del self.challenges[key]
-        return found
+        return {key: one for key, one in found.items() if one.after == self.pressed}
 
     def _has_heard(
         self,

@@ -27,12 +27,11 @@ from apps.registrar.testphone.steps import (
 )
 from apps.registrar.testphone.turns import turn
 from apps.registrar.testphone.values import Plan
+from apps.sip.transactions import T1_S
 from apps.sipserver.addresses import format_address
 
 ANSWER_WITHIN_S: Final = 4.0
 WHOLE_TEST_S: Final = 30.0
-# RFC 3261 §17.1.2: timer E.
-T1_S: Final = 0.5
 
 
 class Unanswered(Exception):  # noqa: N818 - says what happened
@@ -71,7 +70,7 @@ class Line(asyncio.DatagramProtocol):
         began = loop.time()
         end = min(began + ANSWER_WITHIN_S, self.deadline_s)
         self._branch, self._answer = branch, loop.create_future()
-        pause_s = T1_S
+        pause_s = T1_S  # RFC 3261 §17.1.2, Timer E
         while (left_s := end - loop.time()) > 0:
             self.transport.sendto(data)
             done, _ = await asyncio.wait([self._answer], timeout=min(pause_s, left_s))

@@ -12,10 +12,11 @@ from apps.registrar.qualify.answers import NOBODY_THERE
 from apps.registrar.qualify.options import Target, build_options
 from apps.registrar.qualify.schedule import Schedule
 from apps.registrar.qualify.sql import LAGGING_ABOVE_MS, LAGGING_UNTIL_MS, UNREACHABLE_AFTER
-from apps.registrar.qualify.transactions import T1_S, Transaction, Transactions
+from apps.registrar.qualify.transactions import Transaction, Transactions
 from apps.registrar.regevent.values import Way
 from apps.sip.branches import UPLINK_MAGIC
 from apps.sip.reply import SipReply
+from apps.sip.transactions import T1_S
 from apps.sip.uri import format_host
 from apps.sipserver.events import Address, Datagram, Origin
 from apps.trunks.uplink.values import server_name

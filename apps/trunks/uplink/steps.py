@@ -8,10 +8,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from apps.registrar.qualify.transactions import GIVE_UP_AFTER_S, T1_S, T2_S, Transaction
+from apps.registrar.qualify.transactions import Transaction
 from apps.sip.branches import UPLINK_MAGIC
 from apps.sip.digest import Challenge, next_nonce
 from apps.sip.reply import SipReply
+from apps.sip.transactions import LIFE_S, T1_S, T2_S
 from apps.sipserver.events import Address, Datagram, Origin
 from apps.trunks.servers import Server
 from apps.trunks.uplink.pauses import failing_pause_s, refresh_after_s, refused_pause_s
@@ -191,7 +192,7 @@ class Uplink:
             data,
             destination,
             now_s=now_s,
-            interval_s=2 * GIVE_UP_AFTER_S,
+            interval_s=2 * LIFE_S,
             t1_s=None if isinstance(destination, Origin) else T1_S,
         )
         return [(data, destination)]

@@ -64,27 +64,15 @@ class Laboratory:
         self._closing.append(router.close)
         return router
 
-    def go_on(
-        self,
-        phone: LabPhone,
-        every_s: float,
-        expires_s: int,
-        *,
-        before: Callable[[], Awaitable[None]] = no_delay,
-        via_host: str | None = None,
-    ) -> None:
-        """The phone renews until the laboratory closes. via_host: what its Via says after a router rewrote the rest."""
+    def go_on(self, again: Callable[[], Awaitable[object]], every_s: float) -> None:
+        """The phone does so until the laboratory closes."""
 
-        async def renew() -> None:
+        async def forever() -> None:
             while True:
-                if via_host is None:
-                    await phone.register(expires_s)
-                else:
-                    await _register_rewritten(phone, expires_s, via_host)
+                await again()
                 await asyncio.sleep(every_s)
-                await before()
 
-        self._tasks.append(asyncio.create_task(renew()))
+        self._tasks.append(asyncio.create_task(forever()))
 
     async def settings(self, name: str, **fields: Any) -> None:
         await self._in_database(lambda: peer_update(peer=_peer(name), actor=ACTOR, **fields))
@@ -133,15 +121,3 @@ class Laboratory:
 
 def _peer(name: str) -> Peer:
     return Peer.objects.select_related("domain", "extension").get(name=name)
-
-
-async def _register_rewritten(phone: LabPhone, expires_s: int, via_host: str) -> None:
-    """A REGISTER whose Contact a router has made public while its Via says where the phone is, without rport."""
-    for _ in range(2):
-        host, port = phone.phone.source
-        data = phone.phone.register(expires=expires_s).decode()
-        data = data.replace(f"Via: SIP/2.0/UDP {host}:{port};rport;", f"Via: SIP/2.0/UDP {via_host}:{port};")
-        reply = await phone.ask(data.encode())
-        if reply is None or reply.status != 401:
-            return
-        phone.phone.read_challenge(reply)

@@ -128,6 +128,19 @@ class LabPhone:
             reply = await self.ask(self.phone.register(expires=expires_s, **given))  # type: ignore[arg-type]
         return reply
 
+    async def register_rewritten(self, expires_s: int, via_host: str) -> None:
+        """A REGISTER whose Contact a router has made public while its Via says where the phone is, without rport."""
+        for _ in range(2):
+            host, port = self.phone.source
+            data = self.phone.register(expires=expires_s).decode()
+            data = data.replace(
+                f"Via: SIP/2.0/UDP {host}:{port};rport;", f"Via: SIP/2.0/UDP {via_host}:{port};"
+            )
+            reply = await self.ask(data.encode())
+            if reply is None or reply.status != 401:
+                return
+            self.phone.read_challenge(reply)
+
     async def renew_every(self, seconds: float, times: int, expires_s: int = 20) -> None:
         for _ in range(times):
             await self.register(expires_s)

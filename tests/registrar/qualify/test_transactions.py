@@ -4,7 +4,8 @@ from uuid import UUID
 
 import pytest
 
-from apps.registrar.qualify.transactions import T1_S, Transaction, Transactions
+from apps.registrar.qualify.transactions import Transaction, Transactions
+from apps.sip.transactions import T1_S
 
 ONE = UUID(int=1)
 

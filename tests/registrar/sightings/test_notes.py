@@ -90,6 +90,28 @@ def test_a_phone_that_falls_silent_heard_and_did_nothing() -> None:
     assert due(sightings, 13) == []
 
 
+def test_nothing_follows_from_what_happened_while_the_worker_was_pressed() -> None:
+    sightings, deaf, mute = Sightings(), Phone("1001", ""), Phone("1002", "")
+    repeated, silent = deaf.register(), mute.register()
+    for at_s in (0, *REPEATS_S[:4]):
+        challenged(sightings, repeated, at_s)
+    challenged(sightings, silent)
+    sightings.pressed += 1
+    assert due(sightings, 12) == []
+    for at_s in REPEATS_S[4:]:
+        challenged(sightings, repeated, at_s)
+    assert due(sightings, 32) == [], "the same attempt is the same doubt"
+
+    again = deaf.register()
+    for at_s in (0, *REPEATS_S[:4]):
+        challenged(sightings, again, 33 + at_s)
+    challenged(sightings, mute.register(), 33)
+    assert due(sightings, 45) == [
+        ("1001", UnansweredReason.UNHEARD, 1),
+        ("1002", UnansweredReason.IGNORED, 1),
+    ]
+
+
 def test_new_requests_are_attempts_and_no_repeats() -> None:
     sightings, phone = Sightings(), Phone("1001", "")
     for at_s in range(0, 12, 2):

@@ -65,18 +65,16 @@ async def test_silence_after_a_challenge_is_told_from_not_hearing_it(
     )
     with sip_server(address, WORKERS):
         async with client_at("127.0.7.1", address) as client:
-            for phone in (well, wrong, mute, Phone("1009", "")):
+            for phone in (well, wrong, Phone("1009", "")):
                 phone.source = client.address
                 challenge = await client.request(phone.register())
                 assert challenge.status == 401
                 if phone in (well, wrong):
                     phone.read_challenge(challenge)
                     await client.request(phone.register())
-            # The same bytes again and again, as a phone does that hears nothing.
-            again = deaf.register()
-            repeats = asyncio.create_task(repeat(client, again))
+            trying = asyncio.gather(repeat(client, deaf), ask(client, mute))
             await until(lambda: reached(2))
-            repeats.cancel()
+            trying.cancel()
     assert await unanswered() == {
         ("sip:1001@example.com", "challenge_unheard", "127.0.7.1"),
         ("sip:1002@example.com", "challenge_ignored", "127.0.7.1"),
@@ -85,10 +83,20 @@ async def test_silence_after_a_challenge_is_told_from_not_hearing_it(
     assert [event.reason async for event in refused] == ["wrong_password"]
 
 
-async def repeat(client: UdpClient, data: bytes) -> None:
+async def repeat(client: UdpClient, deaf: Phone) -> None:
+    """The same bytes for 12 s, as a phone does that hears nothing; then it tries anew."""
     while True:
-        client.transport.sendto(data)
-        await asyncio.sleep(0.5)
+        data = deaf.register()
+        for _ in range(24):
+            client.transport.sendto(data)
+            await asyncio.sleep(0.5)
+
+
+async def ask(client: UdpClient, mute: Phone) -> None:
+    """A phone that does not know how to go on after a challenge, and tries anew."""
+    while True:
+        assert (await client.request(mute.register())).status == 401
+        await asyncio.sleep(20)
 
 
 async def reached(number: int) -> bool:

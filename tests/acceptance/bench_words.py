@@ -26,9 +26,9 @@ from typing import Final, NamedTuple
 from playwright.async_api import Page, async_playwright
 
 from registrar_admin.config import PROJECT_DIR
-from tests.acceptance.conftest import free_port
 from tests.postgres import product_data_dir, product_environment
 from tests.registrar.phone import Phone, read_reply
+from tests.registrar.server import free_address
 
 PASSWORD: Final = "Tr0ub4dor&3x"
 SHOWN: Final = 20
@@ -92,7 +92,7 @@ class Started(NamedTuple):
 def product(script: str, more: Mapping[str, str] | None = None) -> Iterator[Started]:
     """A product, with `more` in its environment, in which the script was run."""
     with product_data_dir() as data_dir:
-        web, sip = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_DGRAM)
+        web, sip = free_address(kind=socket.SOCK_STREAM)[1], free_address()[1]
         given = {
             "REGISTRAR_HTTP": f"127.0.0.1:{web}",
             "REGISTRAR_SIP": f"127.0.0.1:{sip}",

@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from registrar_admin.config import PROJECT_DIR
 from tests.postgres import product_data_dir, product_environment
+from tests.registrar.server import free_address
 
 STARTS_WITHIN_S = 90
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -34,12 +35,6 @@ class Product:
     data_dir: Path
 
 
-def free_port(kind: socket.SocketKind) -> int:
-    with socket.socket(socket.AF_INET, kind) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
@@ -51,7 +46,7 @@ def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
 def product() -> Iterator[Product]:
     """`./run` on free ports and an empty data folder, as a newcomer would."""
     with product_data_dir() as data_dir:
-        web, sip = free_port(socket.SOCK_STREAM), free_port(socket.SOCK_DGRAM)
+        web, sip = free_address(kind=socket.SOCK_STREAM)[1], free_address()[1]
         environ = product_environment(
             data_dir, {"REGISTRAR_HTTP": f"127.0.0.1:{web}", "REGISTRAR_SIP": f"127.0.0.1:{sip}"}
         )

@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime as dt
-import socket
 from collections.abc import Callable
 from importlib import import_module
 from typing import Any
@@ -26,7 +25,7 @@ from apps.registrar.sweeper import end_flows, sweep
 from apps.sip.digest import Algorithm
 from tests.registrar.conftest import PASSWORD, Registrar
 from tests.registrar.phone import Phone
-from tests.registrar.server import READY_WITHIN_S, UdpClient, sip_server
+from tests.registrar.server import READY_WITHIN_S, UdpClient, free_address, sip_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -280,9 +279,7 @@ async def test_a_worker_begins_the_months_and_writes_what_phones_do_into_them(
 ) -> None:
     months = [partition_of(month) for month in months_from(timezone.now(), MONTHS_AHEAD)]
     await sync_to_async(run)(f"DROP TABLE {months[-1]}")
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = "127.0.0.1", probe.getsockname()[1]
+    address = free_address()
     with sip_server(address, workers=2):
         for _ in range(2):
             client = await UdpClient.open(address)

@@ -3,7 +3,6 @@
 import base64
 import datetime as dt
 import logging
-import socket
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -19,7 +18,7 @@ from apps.registrar.models import Binding, PeerActivity, RegistrationEvent
 from apps.sip.digest import Algorithm, ha1
 from tests.registrar.conftest import PASSWORD, Registrar
 from tests.registrar.phone import Phone
-from tests.registrar.server import UdpClient, sip_server
+from tests.registrar.server import UdpClient, free_address, sip_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,9 +51,7 @@ async def test_c98_phones_register_with_sealed_hashes_through_a_real_worker(
 ) -> None:
     await Domain.objects.aupdate(digest_order=DigestOrder.SHA512_256_FIRST)
     monkeypatch.setenv("REGISTRAR_CREDENTIAL_KEYS", base64.b64encode(KEY).decode())
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = probe.getsockname()
+    address = free_address()
 
     with sip_server(address, 1):
         client = await UdpClient.open(address)

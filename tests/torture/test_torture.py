@@ -2,7 +2,6 @@
 
 import contextlib
 import io
-import socket
 from collections.abc import Iterator
 
 import pytest
@@ -11,17 +10,11 @@ from pytest_django import DjangoDbBlocker
 from apps.extensions.models import Domain
 from apps.registrar.models import Binding, RegistrationEvent
 from tests.registrar.phone import read_reply
-from tests.registrar.server import Address, sip_server
+from tests.registrar.server import free_address, sip_server
 from tests.torture.server import Listener, listening
 from tests.torture.table import MESSAGES, RFC_4475, RFC_5118, TABLE, Expected
 
 pytestmark = pytest.mark.django_db  # without one marked test there is no test database
-
-
-def free_address() -> Address:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return "127.0.0.1", probe.getsockname()[1]
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from apps.sip.digest import DigestCredentials, foreign_claim, parse_authorizatio
 from apps.sip.message import MalformedRequest, Request
 from apps.sip.name_addr import parse_name_addr
 from apps.sip.params import FieldError
+from apps.sip.transactions import T1_S
 from apps.sip.uri import SipUri
 
 MOST_STRANGERS: Final = 10_000
@@ -47,6 +48,8 @@ IGNORED_AFTER: Final = dt.timedelta(seconds=12)
 FORGOTTEN_AFTER: Final = dt.timedelta(seconds=40)
 REPEATS_UNHEARD: Final = 3
 REPEATED_FOR: Final = dt.timedelta(seconds=3)
+# What comes closer together than a phone repeats itself waited for us together, as while we started.
+APART: Final = dt.timedelta(seconds=T1_S / 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +107,13 @@ class Challenge:
         return not self.is_noted and now - self.first_at >= after
 
     def came_again(self, now: dt.datetime, transaction: tuple[str, int, str | None]) -> None:
-        self.last_at = now
+        gap, self.last_at = now - self.last_at, now
         if transaction != self.transaction:
             self.transaction, self.began_at, self.repeats = transaction, now, 0
             self.attempts += 1
             return
-        self.repeats += 1
+        if gap >= APART:
+            self.repeats += 1
         if self.repeats >= REPEATS_UNHEARD or now - self.began_at >= REPEATED_FOR:
             self.is_unheard = True
 

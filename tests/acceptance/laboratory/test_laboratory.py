@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 import time
 from typing import Final
 
@@ -11,10 +10,9 @@ from asgiref.sync import sync_to_async
 
 from apps.extensions.models import Domain
 from apps.extensions.services import source_block
-from tests.acceptance.conftest import free_port
 from tests.acceptance.laboratory.laboratory import ACTOR, READ_EVERY_S, Laboratory
 from tests.acceptance.laboratory.situations import SITUATIONS, Situation
-from tests.registrar.server import sip_server
+from tests.registrar.server import free_address, sip_server
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
@@ -25,7 +23,7 @@ RIGHT_WITHIN_S: Final = 60.0
 
 async def test_each_situation_gets_its_verdict() -> None:
     domain = await sync_to_async(_domain)()
-    server = ("127.0.0.1", free_port(socket.SOCK_DGRAM))
+    server = free_address()
     lab = Laboratory(server, domain)
     cases = [
         (one, f"{one.name}-{n}", n) for one in SITUATIONS if ONLY in one.name for n in range(1, TIMES + 1)

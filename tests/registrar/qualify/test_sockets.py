@@ -22,7 +22,7 @@ from apps.sipserver.sockets import open_sip_sockets
 from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone
 from tests.registrar.qualify.phones import answer_to, bind, read_options
-from tests.registrar.server import Address, StreamClient, UdpClient, sip_server
+from tests.registrar.server import Address, StreamClient, UdpClient, free_address, sip_server
 from tests.registrar.test_websocket import registered, socket_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -91,9 +91,7 @@ async def address(peer: Peer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[
 
 
 async def test_two_workers_ask_each_phone_once_a_turn_and_one_that_is_deaf_is_unreachable(peer: Peer) -> None:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
-        free.bind(("127.0.0.1", 0))
-        server: Address = free.getsockname()
+    server = free_address()
     phones = [await Asked.at(server, deaf=number == 0) for number in range(6)]
     name = f"{socket.gethostname()} 127.0.0.1:{server[1]}"
     for number, phone in enumerate(phones):

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -18,7 +17,7 @@ from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone, Reply
 from tests.registrar.regevent.subscriptions import ReadNotify, answer_to, read_notify
 from tests.registrar.regevent.test_wire import AOR, in_dialog
-from tests.registrar.server import Address, StreamClient, UdpClient, sip_server
+from tests.registrar.server import Address, StreamClient, UdpClient, free_address, sip_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -93,9 +92,7 @@ async def at(address: Address) -> AsyncIterator[Open]:
 
 @pytest.fixture
 def address() -> Address:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return "127.0.0.1", probe.getsockname()[1]
+    return free_address()
 
 
 async def test_c111_a_phone_is_told_of_registrations_by_whichever_worker(

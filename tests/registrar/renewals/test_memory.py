@@ -64,6 +64,14 @@ def statements(quick: Quick) -> list[str]:
     return found
 
 
+@pytest.fixture
+async def other(quick: Quick, actor: Actor) -> Phone:
+    """Of another extension."""
+    domain = await Domain.objects.aget()
+    await sync_to_async(extension_create)(domain=domain, number="1002", password=PASSWORD, actor=actor)
+    return Phone("1002", PASSWORD)
+
+
 @DATABASE
 async def test_what_another_worker_renewed_is_renewed_from_memory_too(two: list[Quick], phone: Phone) -> None:
     first, second = two
@@ -95,11 +103,8 @@ async def test_a_second_device_is_in_the_answer_to_the_next_renewal(quick: Quick
 
 @DATABASE
 async def test_who_is_remembered_and_who_is_not_are_answered_in_one_batch(
-    quick: Quick, phone: Phone, actor: Actor
+    quick: Quick, phone: Phone, other: Phone
 ) -> None:
-    domain = await Domain.objects.aget()
-    await sync_to_async(extension_create)(domain=domain, number="1002", password=PASSWORD, actor=actor)
-    other = Phone("1002", PASSWORD)
     await quick.renewed(phone)
     await quick.register(other)
     taken = quick.taken
@@ -113,11 +118,8 @@ async def test_who_is_remembered_and_who_is_not_are_answered_in_one_batch(
 
 @DATABASE
 async def test_c92_an_accepted_renewal_that_comes_again_spoils_nobodys_batch(
-    quick: Quick, phone: Phone, actor: Actor
+    quick: Quick, phone: Phone, other: Phone
 ) -> None:
-    domain = await Domain.objects.aget()
-    await sync_to_async(extension_create)(domain=domain, number="1002", password=PASSWORD, actor=actor)
-    other = Phone("1002", PASSWORD)
     for one in (phone, other):
         await quick.renewed(one)
     replayed = phone.register()

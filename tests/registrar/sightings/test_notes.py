@@ -90,6 +90,13 @@ def test_a_phone_that_falls_silent_heard_and_did_nothing() -> None:
     assert due(sightings, 13) == []
 
 
+def test_repeats_that_waited_for_a_worker_together_tell_nothing() -> None:
+    sightings, data = Sightings(), Phone("1001", "").register()
+    for at_s in (0, 0, 0.01, 0.2, 0.2, 0.3):
+        challenged(sightings, data, at_s)
+    assert due(sightings, 12) == [("1001", UnansweredReason.IGNORED, 1)]
+
+
 def test_nothing_follows_from_what_happened_while_the_worker_was_pressed() -> None:
     sightings, deaf, mute = Sightings(), Phone("1001", ""), Phone("1002", "")
     repeated, silent = deaf.register(), mute.register()

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import io
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -24,22 +23,16 @@ from apps.registrar.testphone.services import credentials_test, server_address
 from apps.registrar.testphone.steps import Stage, Step, StepState
 from apps.registrar.testphone.turns import turn
 from tests.registrar.conftest import PASSWORD
-from tests.registrar.server import Address, UdpClient, sip_server
+from tests.registrar.server import Address, UdpClient, free_address, sip_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 Tried = Callable[[Peer, str], Awaitable[list[Step]]]
 
 
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def server(django_db_setup: None) -> Iterator[Address]:
-    address = ("0.0.0.0", free_port())
+    address = free_address("0.0.0.0")
     with sip_server(address, 2):
         yield "127.0.0.1", address[1]
 
@@ -161,7 +154,7 @@ async def test_a_domain_nobody_serves_is_named(tried: Tried, peer: Peer) -> None
 async def test_no_answer_is_told_as_that(
     peer: Peer, actor: Actor, settings: LazySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings.SIP_BIND = f"127.0.0.1:{free_port()}"
+    settings.SIP_BIND = "{}:{}".format(*free_address())
     monkeypatch.setattr(client, "ANSWER_WITHIN_S", 0.2)
     plan = await sync_to_async(credentials_test)(peer=peer, actor=actor)
     steps = [step async for step in try_credentials(plan, PASSWORD)]

@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime as dt
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
@@ -24,7 +23,7 @@ from apps.sipserver.addresses import local_host
 from apps.sipserver.events import Origin
 from tests.registrar.conftest import PASSWORD, url_of_test_database
 from tests.registrar.phone import Phone
-from tests.registrar.server import Address, StreamClient, UdpClient, sip_server
+from tests.registrar.server import Address, StreamClient, UdpClient, free_address, sip_server
 from tests.registrar.trace.messages import CHALLENGE, REGISTER
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -192,11 +191,9 @@ def test_only_so_many_peers_are_traced_at_once(peer: Peer, actor: Actor) -> None
 
 @pytest.fixture(scope="module")
 def server(django_db_setup: None) -> Iterator[Address]:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-    with sip_server(("0.0.0.0", port), 1):  # one: when it has written something, all of it knows
-        yield "127.0.0.1", port
+    address = free_address("0.0.0.0")
+    with sip_server(address, 1):  # one: when it has written something, all of it knows
+        yield "127.0.0.1", address[1]
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

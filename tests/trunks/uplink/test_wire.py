@@ -1,7 +1,6 @@
 """Our keeper registers over real sockets, with our own registrar as its carrier."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -18,7 +17,7 @@ from apps.trunks.models import TrunkProbe, TrunkRegistrationState
 from apps.trunks.uplink import services
 from apps.trunks.uplink.keeper import UplinkKeeper
 from tests.registrar.conftest import PASSWORD, url_of_test_database
-from tests.registrar.server import sip_server
+from tests.registrar.server import free_address, sip_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -65,10 +64,7 @@ def extension_1001(transactional_db: None, actor: Actor) -> NewPeer:
 
 @pytest.fixture
 def carrier(extension_1001: NewPeer) -> Address:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        address: Address = probe.getsockname()
-        return address
+    return free_address()
 
 
 @pytest.fixture

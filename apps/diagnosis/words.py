@@ -152,7 +152,7 @@ WORDS: Final[dict[str, Words]] = {
         "challenge not answered",
         "The phone was asked for its password and did not go on.",
         "Enter a password in the phone. If there is one, the phone may not know the digest offered: choose “MD5, then "
-        "SHA-256” on the Settings page.",
+        "SHA-256” on the Settings page, or “MD5 only” for phones that stop at any other (baresip 1.0).",
         "Since the last success a request was answered with a challenge, and nothing followed.",
         "settings",
     ),

@@ -35,7 +35,7 @@ class Baresip:
 
     def cannot(self, transport: str, algorithm: str) -> str | None:
         return (
-            "baresip 1.0 has MD5 only"
+            "baresip 1.0 has MD5 only, and stops where SHA-256 is offered beside it"
             if algorithm == "SHA-256" and self.version().startswith("1.0")
             else None
         )

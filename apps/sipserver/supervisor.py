@@ -28,6 +28,7 @@ LAST_STAGE_S: Final = 1.5
 LARGEST_LOG_BYTES: Final = 20_000_000
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _PR_SET_PDEATHSIG: Final = 1
+_AUTOGROUP: Final = Path("/proc/self/autogroup")
 _LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None  # loaded here: a forked child must not
 
 
@@ -45,7 +46,8 @@ class Child:
 
     `env` is its whole environment (None: ours), `pass_fds` stay open in it. Output is appended to `log`
     (None: it goes where ours goes). `stops_last` keeps it until the others are gone, as a database must be.
-    It starts with the signals of `held_back` blocked, and unblocks them once it can handle them.
+    It starts with the signals of `held_back` blocked, and unblocks them once it can handle them. The higher its
+    `niceness` (0 to 19), the more it leaves to the others when there is too little CPU.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Child:
     account: Account | None = None
     stops_last: bool = False
     held_back: frozenset[signal.Signals] = frozenset()
+    niceness: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +281,7 @@ def spawn(child: Child, output: IO[bytes] | None = None) -> subprocess.Popen[byt
             cwd=child.cwd,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
-            preexec_fn=_die_with_parent(child.parent_death_signal),
+            preexec_fn=_prepare(child),
             **options,
         )
 
@@ -298,13 +301,18 @@ def _log_file(path: Path) -> IO[bytes]:
     return path.open("ab")
 
 
-def _die_with_parent(death_signal: int) -> Callable[[], None] | None:
-    if _LIBC is None:
-        return None
-    prctl, parent = _LIBC.prctl, os.getpid()
+def _prepare(child: Child) -> Callable[[], None]:
+    parent = os.getpid()
 
     def in_child() -> None:
-        prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
+        if child.niceness:
+            os.nice(child.niceness)
+            # Where Linux shares CPU by sessions (each child is one), a process' own counts only within its session.
+            with contextlib.suppress(OSError):
+                _AUTOGROUP.write_text(str(child.niceness))
+        if _LIBC is None:
+            return
+        _LIBC.prctl(_PR_SET_PDEATHSIG, child.parent_death_signal, 0, 0, 0)
         if os.getppid() != parent:  # it died before the line above
             os._exit(1)
 

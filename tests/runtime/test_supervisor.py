@@ -135,6 +135,20 @@ def test_a_stop_signal_interrupts_the_callers_own_work(watcher: Watcher) -> None
     assert watcher.kinds("one") == ["started", "stopped"]
 
 
+def test_a_child_with_niceness_leaves_the_cpu_to_the_others(watcher: Watcher, tmp_path: Path) -> None:
+    program = (
+        "import os, pathlib, time\nprint(os.nice(0))\ngroup = pathlib.Path('/proc/self/autogroup')\n"
+        "print(group.read_text() if group.exists() else 'nice 5', flush=True)\ntime.sleep(600)"
+    )
+    log = tmp_path / "log"
+    with Supervisor(on_event=watcher.events.append) as supervisor:
+        supervisor.start(Child("one", [sys.executable, "-c", program], log=log, niceness=5))
+        watcher.turn_until(supervisor, lambda: log.read_text().count("\n") >= 2)
+    niceness, group, *_ = log.read_text().splitlines()
+    assert int(niceness) == os.nice(0) + 5
+    assert group.endswith("nice 5")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_PDEATHSIG is Linux's")
 def test_the_children_die_when_the_supervisor_is_killed() -> None:
     program = (

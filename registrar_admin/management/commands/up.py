@@ -37,6 +37,8 @@ DATABASE_WAIT_S: Final = 30.0
 NOTICE_WITHIN_S: Final = 5.0
 HEALTH_EVERY_S: Final = 0.2
 IMPATIENT_AFTER_S: Final = 60.0
+# Of what may wait while phones may not, as in `nice -n`: a third of the CPU where there is too little.
+AFTER_PHONES: Final = 5
 
 
 class Command(BaseCommand):
@@ -236,7 +238,8 @@ def _web(config: Config) -> Child:
     argv = [sys.executable, "-m", "daphne", "-b", config.http_host, "-p", str(config.http_port)]
     argv += ["--proxy-headers"] if config.is_behind_tls else []
     argv += ["registrar_admin.asgi:application"]
-    return Child("web", argv, env=_environment(), cwd=PROJECT_DIR, log=log_dir(config) / "web.log")
+    log = log_dir(config) / "web.log"
+    return Child("web", argv, env=_environment(), cwd=PROJECT_DIR, log=log, niceness=AFTER_PHONES)
 
 
 def _sip(config: Config) -> Child:
@@ -246,7 +249,8 @@ def _sip(config: Config) -> Child:
 
 def _webhooks(config: Config) -> Child:
     argv = [sys.executable, str(PROJECT_DIR / "manage.py"), "webhooks"]
-    return Child("webhooks", argv, env=_environment(), cwd=PROJECT_DIR, log=log_dir(config) / "webhooks.log")
+    log = log_dir(config) / "webhooks.log"
+    return Child("webhooks", argv, env=_environment(), cwd=PROJECT_DIR, log=log, niceness=AFTER_PHONES)
 
 
 def _environment() -> dict[str, str]:

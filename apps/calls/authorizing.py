@@ -29,7 +29,7 @@ from apps.sip.message import Request
 from apps.sip.nonce import make_nonce, nonce_salt
 from apps.sip.transactions import transaction_key
 from apps.sip.uri import aor_of
-from apps.sipserver.events import Address, Origin, Transport
+from apps.sipserver.events import Address, Origin, Transport, transport_of
 from apps.trunks.values import Carriers, Trunk
 
 FORBIDDEN = Refuse(403, "Forbidden")
@@ -126,7 +126,7 @@ def authorize(
 
 
 def _source(origin: Address | Origin) -> tuple[str, int, Transport]:
-    return origin[0], origin[1], origin.transport if isinstance(origin, Origin) else "UDP"
+    return origin[0], origin[1], transport_of(origin)
 
 
 def _challenge(

@@ -13,7 +13,7 @@ from apps.calls.proxy import MOST_CALLS
 from apps.calls.values import Ask, Forward, Refuse, Send, Verdict
 from apps.sip.message import Request
 from apps.sip.reply import is_reply, parse_reply
-from apps.sipserver.events import Origin
+from apps.sipserver.events import transport_of
 
 logger = logging.getLogger(__name__)
 
@@ -98,6 +98,6 @@ def _line(ask: Ask) -> dict[str, object]:
         "to": request.to.uri_text[:LONGEST_LOGGED],
         "asked": request.request_uri_text[:LONGEST_LOGGED],
         "source": f"{origin[0]}:{origin[1]}",
-        "transport": origin.transport if isinstance(origin, Origin) else "UDP",
+        "transport": transport_of(origin),
         "targets": 0,
     }

@@ -24,7 +24,7 @@ from apps.routing.answer import (
 )
 from apps.sip.message import Request
 from apps.sip.uri import SipUri, aor_of, parse_sip_uri
-from apps.sipserver.events import Address, Origin
+from apps.sipserver.events import Address, Origin, transport_of
 from apps.trunks.servers import DEFAULT_PORT, DEFAULT_TLS_PORT
 from apps.trunks.values import CallMode, Carriers, Trunk
 
@@ -154,7 +154,7 @@ def _way_out(request: Request, uri: SipUri, caller: Caller | Trunk, carriers: Ca
 
 def _trunk_hop(trunk: Trunk, number: str, server: Address | Origin, identity: str | None) -> Hop:
     host, port = trunk.host or server[0], server[1]
-    usual = DEFAULT_TLS_PORT if isinstance(server, Origin) and server.transport == "TLS" else DEFAULT_PORT
+    usual = DEFAULT_TLS_PORT if transport_of(server) == "TLS" else DEFAULT_PORT
     at_port = "" if port == usual else f":{port}"
     leg = CarrierLeg(trunk.account) if trunk.account is not None else None
     return Hop(f"{aor_of(number, host)}{at_port}", server, identity=identity, leg=leg)

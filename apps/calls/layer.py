@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from apps.calls.names import Names
 from apps.calls.timers import Timers
 from apps.calls.values import Ask, Send
-from apps.sipserver.events import Address, Origin
+from apps.sipserver.events import Address, Origin, transport_of
 
 if TYPE_CHECKING:
     from apps.calls.client_transaction import ClientTransaction
@@ -45,12 +45,4 @@ class Layer:
 
 def is_reliable(way: Address | Origin) -> bool:
     """Whether nothing has to be repeated that way (RFC 3261 §17)."""
-    return isinstance(way, Origin) and way.transport != "UDP"
-
-
-def transport_of(way: Address | Origin) -> str:
-    return way.transport if isinstance(way, Origin) else "UDP"
-
-
-def flow_of(way: Address | Origin) -> str | None:
-    return way.flow if isinstance(way, Origin) else None
+    return transport_of(way) != "UDP"

@@ -7,7 +7,7 @@ from typing import Final
 from apps.calls.tokens import HOME_BYTES
 from apps.sip.uri import format_host
 from apps.sipserver.addresses import WILDCARDS, local_host
-from apps.sipserver.events import Address, Origin
+from apps.sipserver.events import Address, Origin, transport_of
 
 # Where browser phones come in, behind the web server or its proxy: they name no port in a Route.
 _WEB_PORTS: Final = frozenset({80, 443})
@@ -40,7 +40,7 @@ class OwnNames:
 
     def sent_by(self, towards: Address | Origin) -> str:
         port = self._port
-        if isinstance(towards, Origin) and towards.transport == "TLS" and self._tls_port:
+        if transport_of(towards) == "TLS" and self._tls_port:
             port = self._tls_port
         return f"{format_host(self._host_towards(towards))}:{port}"
 

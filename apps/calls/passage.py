@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
-from apps.calls.layer import transport_of
 from apps.calls.names import Names
 from apps.calls.tokens import Ends, make_ticket, make_token
 from apps.calls.values import Hop
@@ -19,7 +18,7 @@ from apps.sip.message import Request
 from apps.sip.name_addr import parse_addr, split_name_addr
 from apps.sip.params import FieldError
 from apps.sipserver.addresses import format_address
-from apps.sipserver.events import Address, Origin
+from apps.sipserver.events import Address, Origin, transport_of
 
 # What begins a dialog (RFC 3261 §12.1, RFC 6665 §4.3: the first NOTIFY may come before the answer).
 FORMING: Final = frozenset({b"INVITE", b"SUBSCRIBE", b"REFER", b"NOTIFY"})

@@ -11,7 +11,7 @@ from typing import Final
 from uuid import UUID
 
 from apps.calls.checks import fault
-from apps.calls.layer import Layer, flow_of
+from apps.calls.layer import Layer
 from apps.calls.names import Names
 from apps.calls.passage import Passage, loop_mark, stateless_branch
 from apps.calls.response_context import Question, ResponseContext
@@ -28,7 +28,7 @@ from apps.sip.message import MalformedRequest, Request, parse_request
 from apps.sip.reply import is_reply
 from apps.sip.response import build_response
 from apps.sip.transactions import answer_tag, call_key
-from apps.sipserver.events import Address, Origin
+from apps.sipserver.events import Address, Origin, flow_of, transport_of
 from apps.trunks.uplink.values import Account
 
 MOST_CALLS: Final = 100_000
@@ -258,7 +258,7 @@ class Proxy:
 
 def _read(data: bytes, origin: Address | Origin) -> Request | MalformedRequest:
     request = parse_request(data, with_ack=True)
-    on_stream = isinstance(origin, Origin) and origin.transport in STREAMS
+    on_stream = transport_of(origin) in STREAMS
     if on_stream and isinstance(request, Request) and request.value("content-length") is None:
         status = None if request.method == "ACK" else 400
         why = "missing_content_length"

@@ -23,7 +23,7 @@ from apps.registrar.glance import (
 )
 from apps.registrar.recent import Recent
 from apps.registrar.strain import Strain
-from apps.sipserver.events import Address, Datagram, Load, Origin
+from apps.sipserver.events import Address, Datagram, Load, Origin, flow_of
 
 MOST_KNOWN: Final = 32_768
 MOST_TAKEN: Final = 32_768
@@ -184,4 +184,4 @@ class Admission:
 
 def _has_connection(origin: Address | Origin) -> bool:
     """Which cannot be had from a forged address."""
-    return isinstance(origin, Origin) and origin.flow is not None
+    return flow_of(origin) is not None

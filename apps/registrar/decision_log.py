@@ -13,7 +13,7 @@ from apps.registrar import outcomes
 from apps.registrar.bindings import Address
 from apps.registrar.outcomes import Outcome
 from apps.sip.message import Request, parse_request
-from apps.sipserver.events import Origin
+from apps.sipserver.events import Origin, transport_of
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +32,7 @@ def log_unread(data: bytes, origin: Address | Origin, outcome: Outcome) -> None:
     if logger.isEnabledFor(logging.DEBUG):
         request = parse_request(data)
         if isinstance(request, Request):
-            transport = origin.transport if isinstance(origin, Origin) else "UDP"
-            log_decision(request, origin[:2], transport, outcome, is_routine=True)
+            log_decision(request, origin[:2], transport_of(origin), outcome, is_routine=True)
 
 
 def log_decision(

@@ -9,7 +9,7 @@ from typing import Protocol
 from apps.registrar.bindings import Address
 from apps.sip.transactions import answer_tag, cookie_key
 from apps.sip.uri import normal_host
-from apps.sipserver.events import Origin
+from apps.sipserver.events import Origin, flow_of
 
 
 class Echoing(Protocol):
@@ -58,7 +58,7 @@ def response(one: Echoing, head: str, tail: str) -> bytes:
 def way_back(one: Echoing) -> Address | Origin:
     """Over UDP to the host it came from, at the port the Via says (RFC 3261 §18.2.2, RFC 3581 §4)."""
     origin = one.origin
-    if (isinstance(origin, Origin) and origin.flow is not None) or ";rport;" in f"{one.via[4]};":
+    if flow_of(origin) is not None or ";rport;" in f"{one.via[4]};":
         return origin
     port = int(one.via[3] or (5061 if one.via[1].startswith("SIP/2.0/TLS") else 5060))
     return origin._replace(port=port) if isinstance(origin, Origin) else (origin[0], port)

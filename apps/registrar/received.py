@@ -10,7 +10,7 @@ from apps.registrar.bindings import Address
 from apps.registrar.renewals.reading import Renewal
 from apps.sip.message import MalformedRequest, Request, parse_request
 from apps.sip.response import build_response, response_address
-from apps.sipserver.events import Datagram, Origin, Transport
+from apps.sipserver.events import Datagram, Origin, Transport, flow_of, transport_of
 
 # Content-Length may only be left out where something else ends the message (RFC 3261 §18.3, RFC 7118 §5).
 STREAMS: Final = frozenset({"TCP", "TLS"})
@@ -45,11 +45,11 @@ class Received:
 
     @property
     def transport(self) -> Transport:
-        return self.origin.transport if isinstance(self.origin, Origin) else "UDP"
+        return transport_of(self.origin)
 
     @property
     def flow(self) -> str | None:
-        return self.origin.flow if isinstance(self.origin, Origin) else None
+        return flow_of(self.origin)
 
     @property
     def local(self) -> str | None:
@@ -80,7 +80,7 @@ def way_back(request: Request | MalformedRequest, origin: Address | Origin) -> A
 
 def _parsed(data: bytes, origin: Address | Origin) -> Request | MalformedRequest:
     parsed = parse_request(data)
-    on_stream = isinstance(origin, Origin) and origin.transport in STREAMS
+    on_stream = transport_of(origin) in STREAMS
     if on_stream and isinstance(parsed, Request) and parsed.value("content-length") is None:
         why = "missing_content_length"
         return MalformedRequest(400, "Bad Request (missing content length)", why, parsed.echo)

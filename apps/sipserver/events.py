@@ -1,6 +1,6 @@
 """The shapes of the ASGI "sip" protocol: scope, events, addresses.
 
-Specified in docs/asgi-sip.md. Only types stand here; nothing acts.
+Specified in docs/asgi-sip.md. Only types stand here, and what is read off them; nothing acts.
 """
 
 from __future__ import annotations
@@ -29,6 +29,14 @@ class Origin(NamedTuple):
     transport: Transport = "UDP"
     flow: str | None = None
     local: bytes | None = None
+
+
+def transport_of(way: Address | Origin) -> Transport:
+    return way.transport if isinstance(way, Origin) else "UDP"
+
+
+def flow_of(way: Address | Origin) -> str | None:
+    return way.flow if isinstance(way, Origin) else None
 
 
 Datagram = tuple[bytes, Address | Origin]

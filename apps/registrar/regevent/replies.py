@@ -9,7 +9,7 @@ from typing import Final
 
 from apps.registrar.regevent.notify import MAGIC, is_our_branch
 from apps.sip.reply import is_reply, parse_reply
-from apps.sipserver.events import Datagram, Origin
+from apps.sipserver.events import Datagram, flow_of
 
 # Answers after which there is no subscription any more, not only no such request (RFC 5057 §5.1, RFC 6665 §4.2.2).
 FATAL: Final = frozenset({404, 405, 408, 410, 416, 480, 481, 482, 483, 484, 485, 489, 501, 604})
@@ -47,7 +47,7 @@ def read_replies(key: bytes, datagrams: Iterable[Datagram]) -> list[Reply]:
     found = []
     for data, origin in datagrams:
         if MAGIC in data and is_reply(data):
-            flow = origin.flow if isinstance(origin, Origin) else None
+            flow = flow_of(origin)
             found.append(read_reply(key, data, origin[0], flow))
     return [reply for reply in found if reply is not None]
 

@@ -20,7 +20,7 @@ from apps.sip.digest import verify
 from apps.sip.message import Request
 from apps.sip.nonce import NonceState, nonce_state
 from apps.sip.response import sip_date
-from apps.sipserver.events import Origin
+from apps.sipserver.events import flow_of
 
 
 class Known(NamedTuple):
@@ -147,8 +147,7 @@ def ok_text(
     lines = ["200 OK", *[f"Contact: {contact}" for contact in contacts]]
     lines += [f"Service-Route: {route}" for route in domain.service_routes]
     if "outbound" in renewal.supported and domain.outbound and binding_key.startswith("<"):
-        flow = renewal.origin.flow if isinstance(renewal.origin, Origin) else None
-        lines += [f"{name}: {value}" for name, value in outbound_headers(flow)]
+        lines += [f"{name}: {value}" for name, value in outbound_headers(flow_of(renewal.origin))]
     lines.append(f"Date: {sip_date(now_s)}")
     more = success_headers(
         lambda: transaction_key(renewal), renewal.nonce_issued_at_s, domain, nonce_key, host, now_s

@@ -20,7 +20,7 @@ from apps.registrar.trace.masking import masked
 from apps.registrar.trace.matching import Traced, call_id, concerned
 from apps.registrar.trace.messages import MOST_BYTES, Direction, Message
 from apps.sipserver.addresses import format_address, local_host
-from apps.sipserver.events import Datagram, Origin
+from apps.sipserver.events import Datagram, Origin, transport_of
 
 LOOK_EVERY_S: Final = 0.5
 FLUSH_EVERY_S: Final = 0.25
@@ -129,7 +129,7 @@ class Recorder:
         at_s, direction, data, size, other = noted
         ends = (format_address(other[:2]), self._own_end(other))
         source, destination = ends if direction is Direction.IN else ends[::-1]
-        transport = other.transport if isinstance(other, Origin) else "UDP"
+        transport = transport_of(other)
         return Message(
             _moment(at_s) + self._ahead, direction, source, destination, transport, masked(data), size
         )

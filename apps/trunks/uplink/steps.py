@@ -13,7 +13,7 @@ from apps.sip.branches import UPLINK_MAGIC
 from apps.sip.digest import Challenge, next_nonce
 from apps.sip.reply import SipReply
 from apps.sip.transactions import LIFE_S, T1_S, T2_S
-from apps.sipserver.events import Address, Datagram, Origin
+from apps.sipserver.events import Address, Datagram, Origin, flow_of
 from apps.trunks.servers import Server
 from apps.trunks.uplink.pauses import failing_pause_s, refresh_after_s, refused_pause_s
 from apps.trunks.uplink.said import (
@@ -338,7 +338,3 @@ class Uplink:
         self.standing = replace(
             before, state=state, reason=reason, since_s=since_s, next_attempt_s=next_attempt_s
         )
-
-
-def flow_of(way: Address | Origin) -> str | None:
-    return way.flow if isinstance(way, Origin) else None

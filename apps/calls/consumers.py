@@ -24,7 +24,7 @@ from apps.calls.lookup import Lookup
 from apps.calls.own_names import OwnNames
 from apps.calls.proxy import Proxy
 from apps.calls.tokens import HOME_BYTES
-from apps.calls.values import Ask, Forward, Ignore, Refuse, Send, Verdict
+from apps.calls.values import Ask, Effect, Forward, Ignore, Refuse, Send, Verdict
 from apps.extensions.ha1s import Ha1Keys
 from apps.registrar.application import SipApplication, opened_store
 from apps.registrar.consumers import nonce_key, retry_after_s, socket_name
@@ -134,7 +134,7 @@ class CallConsumer(SipApplication):
     async def sip_datagrams(self, event: dict[str, Any]) -> None:
         self._raise_what_failed()
         now, blocked = time.monotonic(), self.lookup.blocked
-        effects: list[Send | Ask] = []
+        effects: list[Effect] = []
         self.uplinks.hear(event["datagrams"])
         for data, origin in event["datagrams"]:
             if not (blocked.cover(origin[0]) or is_uplink_reply(data)):
@@ -151,13 +151,15 @@ class CallConsumer(SipApplication):
 
     # -- what the proxy wants
 
-    async def _act(self, effects: Iterable[Send | Ask], now: float) -> None:
+    async def _act(self, effects: Iterable[Effect], now: float) -> None:
         sends: list[Send] = []
         for effect in effects:
             if isinstance(effect, Send):
                 sends.append(effect)
-            else:
+            elif isinstance(effect, Ask):
                 sends += self._take(effect, now)
+            else:
+                self.sightings.called(effect.trunk, effect.status, effect.phrase, proven=effect.proven)
         if sends:
             self.log.sent(sends, now)
             datagrams: list[Datagram] = [(send.data, send.destination) for send in sends]
@@ -186,7 +188,7 @@ class CallConsumer(SipApplication):
             asks = [self._asks.popleft() for _ in range(count)]
             verdicts = await self._verdicts(asks)
             now = time.monotonic()
-            effects: list[Send | Ask] = []
+            effects: list[Effect] = []
             for ask, verdict in verdicts:
                 self.log.decided(ask, verdict)
                 self._note(ask, verdict)

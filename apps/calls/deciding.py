@@ -157,4 +157,5 @@ def _trunk_hop(trunk: Trunk, number: str, server: Address | Origin, identity: st
     usual = DEFAULT_TLS_PORT if transport_of(server) == "TLS" else DEFAULT_PORT
     at_port = "" if port == usual else f":{port}"
     leg = CarrierLeg(trunk.account) if trunk.account is not None else None
-    return Hop(f"{aor_of(number, host)}{at_port}", server, identity=identity, leg=leg)
+    uri = f"{aor_of(number, host)}{at_port}"
+    return Hop(uri, server, identity=identity, leg=leg, trunk=trunk.peer_id)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from apps.calls.names import Names
 from apps.calls.timers import Timers
-from apps.calls.values import Ask, Send
+from apps.calls.values import Effect, Send
 from apps.sipserver.events import Address, Origin, transport_of
 
 if TYPE_CHECKING:
@@ -29,15 +29,15 @@ class Layer:
         self.servers: dict[bytes, ServerTransaction] = {}
         self.clients: dict[str, ClientTransaction] = {}
         self.asking: dict[int, ResponseContext] = {}
-        self._out: list[Send | Ask] = []
+        self._out: list[Effect] = []
 
     def send(self, data: bytes, destination: Address | Origin) -> None:
         self._out.append(Send(data, destination))
 
-    def ask(self, ask: Ask) -> None:
-        self._out.append(ask)
+    def tell(self, effect: Effect) -> None:
+        self._out.append(effect)
 
-    def taken(self) -> list[Send | Ask]:
+    def taken(self) -> list[Effect]:
         """The effects since the last time, in order."""
         out, self._out = self._out, []
         return out

@@ -19,7 +19,7 @@ from apps.calls.routes import Routed, read_routes
 from apps.calls.server_transaction import Served, ServerTransaction
 from apps.calls.stray import way_of_stray
 from apps.calls.tokens import Way
-from apps.calls.values import Ask, CarrierLeg, Forward, Hop, Refuse, Send
+from apps.calls.values import Ask, CarrierLeg, Effect, Forward, Hop, Refuse
 from apps.registrar.received import STREAMS, way_back
 from apps.sip.backward import lowered, read_response, without_top_via
 from apps.sip.forwarding import carried
@@ -38,7 +38,7 @@ FLOW_FAILED: Final = 430  # RFC 5626 §5.3.1
 _ROOM_IN_DIALOGS: Final = 1.25
 _MOST_REASONS: Final = 4
 
-Effects = list[Send | Ask]
+Effects = list[Effect]
 AccountOf = Callable[[UUID, Address | Origin], Account | None]
 
 
@@ -166,7 +166,7 @@ class Proxy:
     def _ask(self, context: ResponseContext, question: Question, now: float) -> None:
         self._questions += 1
         context.ask(question, now)
-        self._layer.ask(Ask(question.number, _without_routes(question.request), question.origin))
+        self._layer.tell(Ask(question.number, _without_routes(question.request), question.origin))
 
     def _serve(self, request: Request, origin: Address | Origin, key: bytes) -> ServerTransaction:
         trying = build_response(request, origin[:2], 100, "", to_tag=answer_tag(key))

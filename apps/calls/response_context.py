@@ -12,7 +12,7 @@ from apps.calls.layer import Layer
 from apps.calls.passage import Passage, make_branch
 from apps.calls.server_transaction import ServerTransaction
 from apps.calls.timers import NEVER, Timed
-from apps.calls.values import Forward, Hop, Refuse
+from apps.calls.values import CarrierAnswer, Forward, Hop, Refuse
 from apps.sip.backward import Response, without_top_via
 from apps.sip.message import Request
 from apps.sip.transactions import LIFE_S
@@ -126,6 +126,8 @@ class ResponseContext(Timed):
     def succeeded(self, client: ClientTransaction, response: Response, now: float, *, first: bool) -> None:
         data = without_top_via(response)
         if data is not None:
+            if first:
+                self._tell(client, response)
             self._server.respond(response.status, data, now)
             if first:
                 self._clients.remove(client)
@@ -137,6 +139,7 @@ class ResponseContext(Timed):
         self._clients.remove(client)
         if self._answered(client, response, now):
             return
+        self._tell(client, response)
         if client.group == self._group:
             self._ringing -= 1
         if self._server.is_answered:
@@ -184,12 +187,24 @@ class ResponseContext(Timed):
         hop = answered(client.hop, response, uri, self._layer.token, in_dialog=in_dialog)
         return hop is not None and self._send(self._passage, hop, now)
 
+    def _tell(self, client: ClientTransaction, response: Response | None) -> None:
+        """How a carrier took the call, unless we ended it ourselves."""
+        hop = client.hop
+        if hop.trunk is None or client.gave_up or self._cancelled or self._server.is_answered:
+            return
+        proven = hop.leg is not None and bool(hop.leg.credentials)
+        if response is None:
+            self._layer.tell(CarrierAnswer(hop.trunk, None, proven=proven))
+        else:
+            self._layer.tell(CarrierAnswer(hop.trunk, response.status, response.phrase, proven))
+
     def _forsake_silent(self, now: float) -> None:
         """Whoever said nothing so far is waited for no longer, if he alone is, and there is something else to say or
         to try."""
         awaited = [client for client in self._clients if not client.gave_up]
         if (self._groups or self._best.status) and all(client.is_silent for client in awaited):
             for client in awaited:
+                self._tell(client, None)
                 self._ringing -= client.group == self._group
                 client.give_up(now)
                 client.group = FORSAKEN

@@ -5,6 +5,7 @@ goes on. Must not act.
 """
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from apps.sip.message import Request
 from apps.sipserver.events import Address, Origin
@@ -32,6 +33,20 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class CarrierAnswer:
+    """What a call came to at a trunk's server: its final answer, status None for silence or a lost connection. proven:
+    it came after credentials of ours."""
+
+    trunk: UUID
+    status: int | None
+    phrase: str = ""
+    proven: bool = False
+
+
+Effect = Send | Ask | CarrierAnswer
+
+
+@dataclass(frozen=True, slots=True)
 class CarrierLeg:
     """What a hop to a carrier has of its own. account: its challenges are answered with it, where there is one.
 
@@ -51,6 +66,7 @@ class Hop:
 
     identity: the P-Asserted-Identity value it carries in place of any it came with, empty for none, None to leave what
     came. onward: where it goes from the destination, which is then another host of ours. leg: of a hop to a carrier.
+    trunk: of one that begins something there.
     """
 
     request_uri: str
@@ -59,6 +75,7 @@ class Hop:
     identity: str | None = None
     onward: Address | Origin | None = None
     leg: CarrierLeg | None = None
+    trunk: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

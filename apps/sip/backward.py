@@ -29,6 +29,12 @@ class Response:
     lines: list[Line]
     body: bytes
 
+    @property
+    def phrase(self) -> str:
+        """What stands after the status, as it came but for what cannot be shown."""
+        text = self.lines[0][1].partition(b" ")[2].partition(b" ")[2].decode(errors="replace")
+        return "".join(sign for sign in text if sign.isprintable())
+
     def value(self, name: bytes) -> str | None:
         line = first(self.lines, name)
         return None if line is None else line_value(line)

@@ -1,4 +1,4 @@
-"""Why a carrier's calls do not come in: facts about a trunk to findings, worst first. Pure.
+"""Why a carrier's calls do not come in, or ours do not go out: facts about a trunk to findings, worst first. Pure.
 
 Shaped like the findings about phones (apps.diagnosis.facts): code, severity, sentence, dated evidence, fix.
 """
@@ -67,6 +67,18 @@ class Packet:
 
 
 @dataclass(frozen=True, slots=True)
+class CallsRefused:
+    """Calls that went out since the carrier last took one. status, phrase, proven as of calls.values.CarrierAnswer."""
+
+    since: dt.datetime
+    last_at: dt.datetime
+    count: int
+    status: int | None
+    phrase: str = ""
+    proven: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class TrunkFacts:
     enabled: bool
     entries: Sequence[Entry]
@@ -74,6 +86,7 @@ class TrunkFacts:
     last_packet: Packet | None = None
     refusals: Sequence[Refusal] = ()
     conflicts: Sequence[Conflict] = ()
+    calls_refused: CallsRefused | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +111,7 @@ class Finding:
 
 def findings(facts: TrunkFacts) -> list[Finding]:
     """The verdict first; never empty."""
-    found = [*_switched_off(facts), *_names(facts), *_conflicts(facts), *_refused(facts)]
+    found = [*_switched_off(facts), *_names(facts), *_conflicts(facts), *_calls_out(facts), *_refused(facts)]
     found.sort(key=lambda one: list(Severity).index(one.severity))
     if not any(one.severity is Severity.BROKEN for one in found):
         found += _heard(facts)
@@ -182,6 +195,49 @@ def _refused(facts: TrunkFacts) -> Iterator[Finding]:
                 f"Its packets come from port {one.port}. Carriers often change it: trust any port unless they say not.",
                 add=one.host,
             )
+
+
+def _calls_out(facts: TrunkFacts) -> Iterator[Finding]:
+    refused = facts.calls_refused
+    if refused is None:
+        return
+    said = "no answer" if refused.status is None else f"{refused.status} {refused.phrase}".rstrip()
+    code, sentence, fix = _why_refused(refused, said)
+    evidence = [Evidence(refused.since, f"Call out: {said}", refused.count, refused.last_at)]
+    yield Finding(code, Severity.ATTENTION, sentence, evidence, fix)
+
+
+def _why_refused(refused: CallsRefused, said: str) -> tuple[str, str, str]:
+    """Code, sentence and fix."""
+    if refused.status is None:
+        return (
+            "calls_unanswered",
+            "Nobody answers the calls that go out: the carrier's server says nothing.",
+            "Check the server, its port and transport under Calls out, and that no firewall is in between.",
+        )
+    if refused.status in (401, 407):
+        words = (
+            "does not take the trunk's password"
+            if refused.proven
+            else "asks for a password the trunk does not have"
+        )
+        return (
+            "calls_challenged",
+            f"For calls that go out the carrier {words}.",
+            "Enter the user name and password that it gave for calls under Registration with the carrier.",
+        )
+    if refused.status < 500:
+        return (
+            "calls_refused",
+            f"The carrier refuses the calls that go out: {said}.",
+            "Ask the carrier. Often the caller's number has to be one of theirs, or they do not know this server's "
+            "address, or the account has no credit.",
+        )
+    return (
+        "calls_failing",
+        f"The carrier cannot take the calls that go out: {said}.",
+        "Ask the carrier. Another trunk that takes the same numbers is tried next.",
+    )
 
 
 def _heard(facts: TrunkFacts) -> Iterator[Finding]:

@@ -1,6 +1,7 @@
-"""Registrations of ours with carriers, how they stand, and what probes say of carriers' servers.
+"""Registrations of ours with carriers, how they stand, calls they refused, and what probes say of their servers.
 
-Registrations are written by services.py, the rest by uplink/keeper.py. A password is kept sealed (sealing.py).
+Registrations are written by services.py, refused calls by sightings.py, the rest by uplink/keeper.py. A password is
+kept sealed (sealing.py).
 """
 
 import uuid
@@ -100,6 +101,24 @@ class TrunkProbe(models.Model):
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
+
+
+class TrunkCallsRefused(models.Model):
+    """Calls that went out and that the carrier refused since it last took one; status, phrase and proven are of the
+    last, as of calls.values.CarrierAnswer."""
+
+    trunk = models.OneToOneField(
+        Peer, primary_key=True, on_delete=models.CASCADE, related_name="calls_refused"
+    )
+    since = models.DateTimeField()
+    last_at = models.DateTimeField()
+    count = models.PositiveIntegerField()
+    status = models.PositiveSmallIntegerField(null=True)
+    phrase = models.CharField(max_length=64, blank=True)
+    proven = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"{self.count} refused"
 
 
 class UplinkLease(models.Model):

@@ -1,13 +1,13 @@
 """What was heard of trunks, kept in memory and written in the background at most once a second, never per packet.
 
-The last packet of each trunk, and the calls that were refused because nobody knew where they came from: the latter
-become unknown attempts (registrar.models.Stranger), where a trunk's page finds those of its neighbourhood. Bounded,
-whoever floods us; what is not written when the process dies is lost.
+The last packet of each trunk, how its carrier took the calls that went out, and the calls that were refused because
+nobody knew where they came from: these become unknown attempts (registrar.models.Stranger), where a trunk's page finds
+those of its neighbourhood. Bounded, whoever floods us; what is not written when the process dies is lost.
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
@@ -31,6 +31,9 @@ MOST_REFUSED: Final = 1000
 # A flood of forged sources is this many rows a second.
 MOST_REFUSED_AT_ONCE: Final = 50
 LONGEST_METHOD: Final = 32
+LONGEST_PHRASE: Final = 64
+# What a carrier says of us, not of whom we called: 5xx too, and nothing at all.
+_OF_US: Final = frozenset({401, 402, 403, 407})
 
 
 class CallRefusal(StrEnum):
@@ -57,6 +60,19 @@ class Refused:
     count: int = 1
 
 
+@dataclass(slots=True)
+class RefusedOut:
+    """Calls that went out and that the carrier refused, in a row; the rest is of the last, as of
+    calls.values.CarrierAnswer."""
+
+    since: dt.datetime
+    last_at: dt.datetime
+    count: int = 0
+    status: int | None = None
+    phrase: str = ""
+    proven: bool = False
+
+
 def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
@@ -68,6 +84,8 @@ class TrunkSightings:
         self._now = now
         self._heard: dict[UUID, LastPacket] = {}
         self._refused: dict[tuple[CallRefusal, str], Refused] = {}
+        self._taken: set[UUID] = set()
+        self._refused_out: dict[UUID, RefusedOut] = {}
         self._told: dict[UUID, dt.datetime] = {}
 
     def heard(self, trunk: Trunk, origin: Origin, method: str) -> None:
@@ -83,27 +101,56 @@ class TrunkSightings:
         elif host and len(self._refused) < MOST_REFUSED:
             self._refused[key] = Refused(self._now(), self._now(), origin.port)
 
+    def called(self, trunk_id: UUID, status: int | None, phrase: str, *, proven: bool) -> None:
+        """A call that went out through this trunk got this final answer, or none."""
+        if not (status is None or status in _OF_US or 500 <= status < 600):
+            self._taken.add(trunk_id)
+            self._refused_out.pop(trunk_id, None)
+            return
+        now = self._now()
+        refused = self._refused_out.setdefault(trunk_id, RefusedOut(now, now))
+        refused.last_at, refused.count = now, refused.count + 1
+        refused.status, refused.phrase, refused.proven = status, phrase[:LONGEST_PHRASE], proven
+
     async def flush(self, pool: Pool) -> None:
         """Writes down what there is. Raises registrar.rounds.DATABASE_TROUBLE, and then what there was is lost."""
         heard, self._heard = self._heard, {}
+        taken_out, self._taken = self._taken, set()
+        refused_out, self._refused_out = self._refused_out, {}
         taken = [(key, self._refused.pop(key)) for key in list(self._refused)[:MOST_REFUSED_AT_ONCE]]
-        if not (heard or taken):
+        if not (heard or taken or taken_out or refused_out):
             return
         async with pool.connection() as connection:
             if heard:
                 rows = [_heard_columns(peer_id, packet) for peer_id, packet in heard.items()]
                 await connection.execute(sql.REMEMBER_HEARD, {"rows": to_json(rows)})
-                for payload in payloads(self._to_tell(heard)):
-                    await connection.execute(NOTIFY, {"channel": REGISTRATIONS_CHANGED, "payload": payload})
+            changed = await _write_calls_out(connection, taken_out, refused_out)
+            for payload in payloads(self._to_tell(heard.keys() | changed)):
+                await connection.execute(NOTIFY, {"channel": REGISTRATIONS_CHANGED, "payload": payload})
             if rows := await _strangers(connection, taken):
                 await connection.execute(UPSERT_STRANGERS, {"rows": to_json(rows)})
 
-    def _to_tell(self, heard: Mapping[UUID, LastPacket]) -> list[UUID]:
+    def _to_tell(self, concerned: Collection[UUID]) -> list[UUID]:
         """Whose pages hear of it at once; those of busy trunks do every TELL_EVERY."""
-        told = {peer_id: at for peer_id, at in self._told.items() if at > self._now() - TELL_EVERY}
-        new = {peer_id: packet.at for peer_id, packet in heard.items() if peer_id not in told}
-        self._told = told | new
-        return list(new)
+        now = self._now()
+        told = {peer_id: at for peer_id, at in self._told.items() if at > now - TELL_EVERY}
+        new = [peer_id for peer_id in concerned if peer_id not in told]
+        self._told = told | dict.fromkeys(new, now)
+        return new
+
+
+async def _write_calls_out(
+    connection: AsyncConnection[Any], taken: Collection[UUID], refused: Mapping[UUID, RefusedOut]
+) -> set[UUID]:
+    """The trunks of which something else is to be said now. One that took a call has no refusals any more."""
+    changed = set(refused)
+    if taken:
+        cursor = await connection.execute(sql.FORGET_REFUSED_OUT, {"trunk_ids": list(taken)})
+        changed |= {row[0] for row in await cursor.fetchall()}
+    if refused:
+        rows = [{"trunk_id": trunk_id, **asdict(one)} for trunk_id, one in refused.items()]
+        await connection.execute(sql.ADD_REFUSED_OUT, {"rows": to_json(rows)})
+    return changed
 
 
 async def _strangers(

@@ -54,6 +54,21 @@ ON CONFLICT (peer_id) DO UPDATE SET
 WHERE s.at < excluded.at
 """
 
+FORGET_REFUSED_OUT: Final = """
+DELETE FROM trunks_trunkcallsrefused WHERE trunk_id = ANY(%(trunk_ids)s) RETURNING trunk_id
+"""
+
+ADD_REFUSED_OUT: Final = """
+INSERT INTO trunks_trunkcallsrefused AS c (trunk_id, since, last_at, count, status, phrase, proven)
+SELECT r.* FROM json_to_recordset(%(rows)s) AS r(
+    trunk_id uuid, since timestamptz, last_at timestamptz, count integer, status integer, phrase text, proven boolean)
+JOIN extensions_peer p ON p.id = r.trunk_id
+ORDER BY r.trunk_id
+ON CONFLICT (trunk_id) DO UPDATE SET
+    count = c.count + excluded.count, last_at = excluded.last_at, status = excluded.status, phrase = excluded.phrase,
+    proven = excluded.proven
+"""
+
 HOSTS_OF_PHONES: Final = """
 SELECT DISTINCT host(received_addr) FROM registrar_binding
 WHERE received_addr = ANY(%(hosts)s::inet[]) AND expires_at > now()

@@ -25,6 +25,7 @@ from apps.trunks.conflicts import Conflict, Surroundings, conflicts
 from apps.trunks.directory import NAMES_GOOD_FOR
 from apps.trunks.findings import (
     REFUSALS_OF,
+    CallsRefused,
     Finding,
     Name,
     Packet,
@@ -34,6 +35,7 @@ from apps.trunks.findings import (
     neighbourhood,
     state_of,
 )
+from apps.trunks.models import TrunkCallsRefused
 from apps.trunks.numbers import Inbound, Mapped, Outbound, normal
 from apps.trunks.servers import is_address, split_server
 from apps.trunks.sightings import CallRefusal
@@ -82,6 +84,7 @@ def status_of(trunk: Peer) -> TrunkStatus:
         last_packet=_last_packet(trunk),
         refusals=_refusals(trunk, entries, trusted),
         conflicts=conflicts(entries, _around(trunk.pk, entries, trusted, named)),
+        calls_refused=_calls_refused(trunk, now),
     )
     return TrunkStatus(facts, findings(facts), names, now)
 
@@ -153,6 +156,13 @@ def _last_packet(trunk: Peer) -> Packet | None:
     if found is None:
         return None
     return Packet(found.at, found.received_addr, found.received_port, found.transport, found.method)
+
+
+def _calls_refused(trunk: Peer, now: dt.datetime) -> CallsRefused | None:
+    found = TrunkCallsRefused.objects.filter(trunk=trunk, last_at__gt=now - REFUSALS_OF).first()
+    if found is None:
+        return None
+    return CallsRefused(found.since, found.last_at, found.count, found.status, found.phrase, found.proven)
 
 
 def _refusals(trunk: Peer, entries: Sequence[Entry], trusted: Sequence[Entry]) -> list[Refusal]:

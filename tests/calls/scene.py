@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from uuid import UUID
 
 from apps.calls.proxy import Proxy
-from apps.calls.values import Ask, Forward, Hop, Refuse, Send
+from apps.calls.values import Ask, CarrierAnswer, Effect, Forward, Hop, Refuse, Send
 from apps.sip.backward import Response, read_response
 from apps.sip.message import Request, parse_request
 from apps.sipserver.events import Address, Origin
@@ -152,7 +152,7 @@ def heard(send: Send) -> Heard:
 
 @dataclass
 class Scene:
-    """now moves as the test says. asks: the questions not yet answered, oldest first."""
+    """now moves as the test says. asks: the questions not yet answered, oldest first; told: how carriers took calls."""
 
     names: Known = field(default_factory=Known)
     most_calls: int = 100
@@ -160,6 +160,7 @@ class Scene:
     now: float = 1000.0
     accounts: dict[tuple[UUID, Way], Account] = field(default_factory=dict)
     asks: list[Ask] = field(default_factory=list)
+    told: list[CarrierAnswer] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._tokens = iter(range(10**9))
@@ -196,8 +197,9 @@ class Scene:
         self.say(data or caller.invite(), caller.way)
         return self.decide(verdict or Forward((hops,)))
 
-    def _heard(self, effects: Sequence[Send | Ask]) -> list[Heard]:
+    def _heard(self, effects: Sequence[Effect]) -> list[Heard]:
         self.asks += [effect for effect in effects if isinstance(effect, Ask)]
+        self.told += [effect for effect in effects if isinstance(effect, CarrierAnswer)]
         return [heard(effect) for effect in effects if isinstance(effect, Send)]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.calls.values import Ask, Forward, Hop, Refuse, Send
+from apps.calls.values import Ask, Effect, Forward, Hop, Refuse, Send
 from apps.sip.message import Request, parse_request
 from apps.sip.reply import parse_reply
 from apps.sipserver.events import Origin
@@ -96,14 +96,12 @@ class Wild(Scene):
             return who.request(method, cseq=chance.randrange(3)), who.way
         return chance.choice(said[-12:])
 
-    def _effects(
-        self, effects: list[Send | Ask], said: list[tuple[bytes, Way]], chance: random.Random
-    ) -> None:
+    def _effects(self, effects: list[Effect], said: list[tuple[bytes, Way]], chance: random.Random) -> None:
         for effect in effects:
             if isinstance(effect, Ask):
                 self.asks.append(effect)
-                continue
-            said += self._reactions(effect, chance)
+            elif isinstance(effect, Send):
+                said += self._reactions(effect, chance)
         while self.asks:
             ask, verdict = self.asks.pop(0), self._verdict(chance)
             if verdict is not None:

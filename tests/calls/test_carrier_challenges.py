@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from apps.calls.values import CarrierLeg, Forward, Hop
+from apps.calls.values import CarrierAnswer, CarrierLeg, Forward, Hop
 from apps.sip.digest import DigestCredentials, ha1, parse_authorization, verify
 from tests.calls.scene import Heard, Phone, Scene, Way, methods
 from tests.trunks.uplink.carrier import PASSWORD, TRUNK, account
@@ -212,3 +212,54 @@ def test_a_message_is_answered_for_as_well(scene: Scene) -> None:
     proof(second)
     (done,) = scene.say(second.answer(200, "OK"), CARRIER.way)
     assert (done.method, done.one("CSeq")) == ("200", "1 MESSAGE")
+
+
+BEGINS = replace(OUT, trunk=TRUNK)
+PLAIN = Hop(NUMBER, CARRIER.way, trunk=TRUNK)
+
+
+@pytest.mark.parametrize("status", [200, 403, 486, 503])
+def test_the_final_answer_of_a_carrier_is_told(scene: Scene, status: int) -> None:
+    (first,) = scene.place(ALICE, PLAIN)
+    scene.say(first.answer(180, "Ringing"), CARRIER.way)
+    assert scene.told == []
+    scene.say(first.answer(status, "As \x1b it \x07 says"), CARRIER.way)
+    assert scene.told == [CarrierAnswer(TRUNK, status, "As  it  says")]
+
+
+def test_whether_our_password_was_refused_or_none_was_there_is_told(scene: Scene) -> None:
+    (first,) = scene.place(ALICE, PLAIN)
+    scene.say(challenged(first), CARRIER.way)
+    assert scene.told == [CarrierAnswer(TRUNK, 407, "Prove it")]
+
+    scene = Scene()
+    _, again = asked_again(scene, BEGINS)
+    assert scene.told == []
+    scene.say(challenged(again, nonce="n2"), CARRIER.way)
+    assert scene.told == [CarrierAnswer(TRUNK, 407, "Prove it", proven=True)]
+
+
+def test_a_carrier_that_says_nothing_is_told_also_where_the_next_is_tried(scene: Scene) -> None:
+    other = Phone("49301234", ELSEWHERE, "192.0.2.99")
+    scene.place(ALICE, verdict=Forward(((PLAIN,), (replace(PLAIN, destination=other.way),))))
+    (second,) = [one for one in scene.wait(5) if one.way == other.way][:1]
+    assert scene.told == [CarrierAnswer(TRUNK, None)]
+    scene.say(second.answer(200, "OK"), other.way)
+    assert [one.status for one in scene.told] == [None, 200]
+
+    alone = Scene()
+    alone.place(ALICE, PLAIN)
+    alone.wait(40)
+    assert alone.told == [CarrierAnswer(TRUNK, None)]
+
+
+def test_what_we_ended_ourselves_and_what_is_no_carriers_is_not_told(scene: Scene) -> None:
+    invite = ALICE.invite(via="SIP/2.0/UDP 10.0.0.7;rport;branch=z9hG4bKgone")
+    (first,) = scene.place(ALICE, PLAIN, data=invite)
+    scene.say(first.answer(180, "Ringing"), CARRIER.way)
+    cancel = ALICE.request("CANCEL", via="SIP/2.0/UDP 10.0.0.7;rport;branch=z9hG4bKgone")
+    scene.say(cancel, ALICE.way)
+    scene.say(first.answer(487, "Request Terminated"), CARRIER.way)
+    (second,) = scene.place(replace(ALICE, call_id="call-2"), OUT)
+    scene.say(second.answer(403, "Forbidden"), CARRIER.way)
+    assert scene.told == []

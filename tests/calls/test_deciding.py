@@ -216,9 +216,13 @@ def test_a_number_nobody_has_goes_out_by_each_server_of_each_trunk_in_turn() -> 
     uri = "sip:0301234@example.com"
     assert told(found=Found.UNKNOWN_USER, uri=uri, carriers=OUTWARD) == Forward(
         (
-            (Hop("sip:+49301234@198.51.100.9", ("198.51.100.9", 5060), (), IDENTITY),),
-            (Hop("sip:0301234@[2001:db8::5]:5080", ("2001:db8::5", 5080), (), IDENTITY),),
-            (Hop("sip:0301234@198.51.100.6", ("198.51.100.6", 5060), (), IDENTITY),),
+            (Hop("sip:+49301234@198.51.100.9", ("198.51.100.9", 5060), (), IDENTITY, trunk=TRUNK.peer_id),),
+            (
+                Hop(
+                    "sip:0301234@[2001:db8::5]:5080", ("2001:db8::5", 5080), (), IDENTITY, trunk=SOUTH.peer_id
+                ),
+            ),
+            (Hop("sip:0301234@198.51.100.6", ("198.51.100.6", 5060), (), IDENTITY, trunk=SOUTH.peer_id),),
         ),
         RING_S,
     )
@@ -233,7 +237,8 @@ def test_a_trunk_is_called_as_it_was_named_over_what_it_wants_with_its_account()
         carriers=FewTrunks(outward={"030": ((trunk, "030"),)}),
     )
     uri = "sip:030@sip.carrier.example"
-    assert verdict == Forward(((Hop(uri, over_tls, (), IDENTITY, leg=CarrierLeg(account())),),), RING_S)
+    hop = Hop(uri, over_tls, (), IDENTITY, leg=CarrierLeg(account()), trunk=trunk.peer_id)
+    assert verdict == Forward(((hop,),), RING_S)
 
 
 @pytest.mark.parametrize(

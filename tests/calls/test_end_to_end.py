@@ -19,6 +19,7 @@ from apps.sip.digest import Algorithm, DigestCredentials, ha1, parse_authorizati
 from apps.sipserver.addresses import format_address
 from apps.sipserver.certificates import ensure_self_signed
 from apps.sipserver.tls import server_context
+from apps.trunks.models import TrunkCallsRefused
 from apps.trunks.services import trunk_numbers_put, trunk_settings_update, trusted_address_add
 from apps.trunks.uplink.services import registration_set
 from tests.calls.talking import Call, Carrier, Dialog, Incoming, Softphone, new_branch
@@ -114,6 +115,7 @@ async def test_calls_through_the_server_end_as_they_should(
         over_tcp = await connect("1004", "TCP")
         await answered_and_hung_up_by_either(over_tcp, bob)
         await answered_and_hung_up_by_either(bob, over_tcp)
+        await what_a_carrier_refuses_is_written_until_it_takes_a_call(ann, carriers[0], "0")
         for prefix, carrier in enumerate(carriers):
             await a_carrier_that_challenges_is_answered(ann, carrier, str(prefix))
         await a_carrier_calls_over_the_connection_we_opened(carriers[-1], bob)
@@ -145,6 +147,24 @@ async def a_carrier_that_challenges_is_answered(caller: Softphone, carrier: Carr
             await asyncio.gather(caller.hang_up(ours, 3), carrier.hung_up(theirs))
         else:
             await asyncio.gather(carrier.hang_up(theirs, 1), caller.hung_up(ours))
+
+
+async def what_a_carrier_refuses_is_written_until_it_takes_a_call(
+    caller: Softphone, carrier: Carrier, prefix: str
+) -> None:
+    for status, rows in ((403, [403]), (486, [])):
+        call = await caller.call(f"{prefix}301234")
+        (await let_in(carrier, call)).reply(status)
+        assert await call.refused() == status
+        async with asyncio.timeout(10):
+            while await statuses_refused() != rows:  # noqa: ASYNC110 - another process writes it
+                await asyncio.sleep(0.05)
+
+
+async def statuses_refused() -> list[int | None]:
+    return [
+        row async for row in TrunkCallsRefused.objects.filter(proven=True).values_list("status", flat=True)
+    ]
 
 
 async def a_carrier_calls_over_the_connection_we_opened(carrier: Carrier, called: Softphone) -> None:

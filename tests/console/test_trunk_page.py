@@ -12,6 +12,7 @@ from apps.extensions.audit import Actor
 from apps.extensions.models import Domain, Peer, ResolvedName, TrunkNumber, TrunkSettings, TrunkSighting
 from apps.extensions.services import NewPeer, trunk_create, trusted_address_add
 from apps.registrar.models import Binding, Stranger
+from apps.trunks.models import TrunkCallsRefused
 from apps.trunks.services import trunk_numbers_put, trunk_settings_update, trusted_host_add
 
 pytestmark = pytest.mark.django_db
@@ -71,6 +72,18 @@ def test_what_was_heard_last_is_said(as_supervisor: Client, trunk: Peer) -> None
     page = page_of(as_supervisor, trunk)
     assert verdict(page) == "heard"
     assert "Last packet: INVITE from 203.0.113.65:5060 UDP" in page
+
+
+def test_calls_that_the_carrier_refuses_are_said_and_its_words_are_only_text(
+    as_supervisor: Client, trunk: Peer
+) -> None:
+    now = timezone.now()
+    phrase = "<script>alert(1)</script>"
+    TrunkCallsRefused.objects.create(trunk=trunk, since=now, last_at=now, count=2, status=403, phrase=phrase)
+    page = as_supervisor.get(f"/trunks/{trunk.pk}/").content.decode()
+    assert 'data-finding="calls_refused"' in page or verdict(page) == "calls_refused"
+    assert "The carrier refuses the calls that go out: 403 &lt;script&gt;alert(1)&lt;/script&gt;." in page
+    assert phrase not in page
 
 
 def test_a_refused_neighbour_is_said_with_a_button_that_fills_the_form(

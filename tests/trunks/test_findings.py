@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from apps.trunks.conflicts import Conflict, ConflictCode, Surroundings, conflicts
 from apps.trunks.findings import (
+    CallsRefused,
     Finding,
     Name,
     Packet,
@@ -173,3 +174,27 @@ def test_a_tie_is_said_on_both_pages_and_an_overlap_names_one_winner(one: Entry,
     assert here == there
     assert (here == [ConflictCode.SAME_ADDRESS]) == one.ties(other)
     assert bool(here) == one.meets(other)
+
+
+@pytest.mark.parametrize(
+    ("status", "proven", "code", "words"),
+    [
+        (None, False, "calls_unanswered", "says nothing"),
+        (401, False, "calls_challenged", "asks for a password"),
+        (407, True, "calls_challenged", "does not take the trunk's password"),
+        (403, True, "calls_refused", "403 Not yours"),
+        (503, False, "calls_failing", "503 Not yours"),
+    ],
+)
+def test_calls_that_the_carrier_refuses_are_said_with_what_to_do(
+    status: int | None, proven: bool, code: str, words: str
+) -> None:
+    refused = CallsRefused(NOW, NOW + dt.timedelta(minutes=5), 3, status, "Not yours", proven)
+    facts = TrunkFacts(enabled=True, entries=[ENTRY], last_packet=PACKET, calls_refused=refused)
+    verdict, *others = findings(facts)
+    assert (verdict.code, verdict.severity) == (code, Severity.ATTENTION)
+    assert words in verdict.sentence
+    assert verdict.fix
+    [evidence] = verdict.evidence
+    assert (evidence.at, evidence.count, evidence.last_at) == (NOW, 3, NOW + dt.timedelta(minutes=5))
+    assert [one.code for one in others] == ["heard"]

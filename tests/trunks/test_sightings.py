@@ -12,6 +12,7 @@ from apps.registrar.models import Stranger
 from apps.sipserver.events import Origin
 from apps.trunks import sightings as limits
 from apps.trunks.directory import Pool
+from apps.trunks.models import TrunkCallsRefused
 from apps.trunks.sightings import CallRefusal, TrunkSightings
 from apps.trunks.values import CallMode, Trunk
 from tests.trunks.conftest import register
@@ -115,3 +116,39 @@ async def test_a_flood_is_neither_memory_nor_rows(
         await sightings.flush(pool)
         written.append(await Stranger.objects.acount())
     assert written == [5, 10, 15, 20, 20, 20]
+
+
+async def refused_out() -> list[tuple[object, ...]]:
+    rows = TrunkCallsRefused.objects.values_list("trunk__name", "status", "phrase", "proven", "count")
+    return [row async for row in rows]
+
+
+async def test_calls_that_a_carrier_refuses_are_one_row_until_it_takes_one(
+    trunk: Peer, sightings: TrunkSightings, pool: Pool
+) -> None:
+    sightings.called(trunk.pk, 503, "Busy", proven=False)
+    sightings.called(trunk.pk, 403, "Forbidden" * 20, proven=True)
+    await sightings.flush(pool)
+    sightings.called(trunk.pk, None, "", proven=False)
+    await sightings.flush(pool)
+    assert await refused_out() == [("north", None, "", False, 3)]
+    row = await TrunkCallsRefused.objects.aget()
+    assert row.since < row.last_at
+
+    sightings.called(trunk.pk, 486, "Busy here", proven=False)
+    await sightings.flush(pool)
+    assert await refused_out() == []
+
+    sightings.called(trunk.pk, 200, "OK", proven=True)
+    sightings.called(trunk.pk, 407, "Who?" * 40, proven=True)
+    await sightings.flush(pool)
+    assert await refused_out() == [("north", 407, ("Who?" * 40)[:64], True, 1)]
+
+
+async def test_refusals_through_a_trunk_deleted_meanwhile_are_forgotten(
+    trunk: Peer, sightings: TrunkSightings, pool: Pool, actor: Actor
+) -> None:
+    sightings.called(trunk.pk, 403, "Forbidden", proven=False)
+    await sync_to_async(peer_delete)(peer=trunk, actor=actor)
+    await sightings.flush(pool)
+    assert await refused_out() == []

@@ -133,7 +133,7 @@ def _failed(webhook: Webhook, answer: Answer, now: dt.datetime) -> None:
 
 
 def _switch_off(webhook: Webhook, why: str) -> None:
-    webhook.enabled, webhook.last_error = False, f"Switched off. {why}"
+    webhook.enabled, webhook.last_error = False, why
     webhook.save(update_fields=["enabled", "last_error"])
 
 

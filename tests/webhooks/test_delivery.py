@@ -157,7 +157,7 @@ def test_after_three_days_it_is_switched_off_with_a_sentence(
     hook.refresh_from_db()
     assert not hook.enabled
     assert hook.last_error == (
-        "Switched off. Nothing was taken for three days. The last time: It answered 503 Service Unavailable."
+        "Nothing was taken for three days. The last time: It answered 503 Service Unavailable."
     )
     wait_no_more(hook)
     assert due_webhooks() == []
@@ -170,7 +170,7 @@ def test_who_is_gone_is_switched_off_at_once(hook: Webhook, receiver: Receiver, 
     deliver_due()
 
     hook.refresh_from_db()
-    assert (hook.enabled, hook.last_error) == (False, "Switched off. It answered 410 Gone.")
+    assert (hook.enabled, hook.last_error) == (False, "It answered 410 Gone.")
 
 
 def test_only_what_is_wanted_is_sent_and_the_cursor_passes_the_rest(

@@ -251,6 +251,8 @@ class BatchProcessor:
             deciding = Deciding(self.means, batch)
             answers = [deciding.answer(claimant) for claimant in claimants]
             deciding.collect()
+        for key, known in deciding.renewable.items():
+            self.lane.remember(key, known)
         self.changed(batch.changes.changed_peers())
         if batch.notifies:
             self.notified()

@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from ipaddress import IPv4Network, IPv6Network
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from apps.registrar.outcomes import END_EVENTS, EndReason, EventKind
@@ -47,10 +47,19 @@ class DomainPolicy:
     version: str = ""
 
 
+class LastingCredential(NamedTuple):
+    """A credential without an end, its HA1s as they are stored, and which versions of the peer's, its own and the
+    extension's row were read."""
+
+    credential_id: UUID
+    kept_ha1s: Mapping[Algorithm, str]
+    versions: str
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """The peer behind a user name; `ha1s` are those valid now, per algorithm, None for one that cannot be read.
-    may_watch: it may subscribe to the state of any AOR of its domain."""
+    may_watch: it may subscribe to the state of any AOR of its domain. lasting: its credential, if that is alone."""
 
     peer_id: UUID
     peer_name: str
@@ -66,6 +75,7 @@ class Account:
     may_watch: bool = False
     # Good no more, kept to be recognised: a phone that was not told of the new password.
     retired_ha1s: Mapping[Algorithm, tuple[str | None, ...]] = field(default_factory=dict)
+    lasting: LastingCredential | None = None
 
     @property
     def address_users(self) -> frozenset[str]:

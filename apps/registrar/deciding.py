@@ -32,7 +32,7 @@ from apps.registrar.regevent.notify import sent_by
 from apps.registrar.regevent.store import Asked
 from apps.registrar.regevent.subscription import Subscribing, subscribe
 from apps.registrar.regevent.values import Way
-from apps.registrar.renewals.deciding import key_to_keep
+from apps.registrar.renewals.deciding import Known, key_to_keep, known_of
 from apps.registrar.rules import Answer, Registration, refusal_event, register
 from apps.registrar.sightings.notes import Sightings
 from apps.registrar.store import Batch, Claimed
@@ -94,7 +94,8 @@ class Means:
 
 
 class Deciding:
-    """The requests of one batch; `collect` puts what they change into it."""
+    """The requests of one batch; `collect` puts what they change into it. renewable: by the keys of renewals, what they
+    may be judged by once this is committed."""
 
     def __init__(self, means: Means, batch: Batch) -> None:
         self.means = means
@@ -105,6 +106,7 @@ class Deciding:
         self.bindings = dict(batch.snapshot.bindings)
         self.nonces = dict(batch.snapshot.nonces)
         self.subscriptions = dict(batch.snapshot.subscriptions)
+        self.renewable: dict[bytes, Known] = {}
 
     def answer(self, claimant: Claimant) -> Datagram:
         received, claim = claimant.received, claimant.claim
@@ -213,6 +215,9 @@ class Deciding:
         (own,) = made
         nonce_key = self.means.chance.nonce_key
         key = key_to_keep(received.renewal, registration, decision.bindings, own, answer, nonce_key)
+        known_now = known_of(received.renewal, registration.account, own)
+        if key is not None and known_now is not None and len(decision.bindings) == 1:
+            self.renewable[key] = known_now
         return tuple(replace(row, renewal_key=key) if row is own else row for row in decision.bindings)
 
     def _with_next_nonce(self, claimant: Claimant, answer: Answer) -> Answer:

@@ -40,11 +40,13 @@ CLOCK: Final = "SELECT clock_timestamp()"
 # Taken in ascending order, so that two batches never wait for each other.
 LOCK_AORS: Final = "SELECT pg_advisory_xact_lock(key) FROM unnest(%(keys)s::bigint[]) AS key"
 
-# The last column marks what is kept only to be recognised; the latest of those come first.
+# The last column marks what is kept only to be recognised; the latest of those come first. The one before it says which
+# versions of the rows these are, as the renewals compare them (renewals/sql.py), where the credential has no end.
 ACCOUNTS: Final = """
 SELECT c.domain_id, c.username, c.id, c.ha1_md5, c.ha1_sha256, c.ha1_sha512_256,
        p.id, p.name, p.extension_id, e.number, p.enabled AND coalesce(e.enabled, true),
        p.max_contacts, p.when_full, p.min_expires_s, p.max_expires_s, p.accepts_no_qop, p.may_watch,
+       CASE WHEN c.valid_until IS NULL THEN concat(p.xmin::text, ' ', c.xmin::text, ' ', e.xmin::text) END,
        c.valid_until IS NOT NULL AND c.valid_until <= clock_timestamp()
 FROM json_to_recordset(%(claims)s) AS claim(domain_id uuid, username text)
 JOIN extensions_credential c ON c.domain_id = claim.domain_id AND c.username = claim.username

@@ -21,7 +21,15 @@ from psycopg_pool import AsyncConnectionPool
 
 from apps.extensions.ha1s import CannotOpen, Ha1Keys, KeptHa1s, OpenedHa1s, place_of
 from apps.registrar import sql
-from apps.registrar.bindings import Account, ChangeSet, DomainPolicy, Event, NonceRecord, StoredBinding
+from apps.registrar.bindings import (
+    Account,
+    ChangeSet,
+    DomainPolicy,
+    Event,
+    LastingCredential,
+    NonceRecord,
+    StoredBinding,
+)
 from apps.registrar.blocking import BlockedNetworks, blocked_networks
 from apps.registrar.outcomes import SUMMED_EVENTS
 from apps.registrar.regevent.queue import cause_of
@@ -200,7 +208,7 @@ class Store:
     def _account(self, credentials: list[tuple[Any, ...]]) -> Account:
         good = [_kept_ha1s(row) for row in credentials if not row[-1]]
         retired = [_kept_ha1s(row) for row in credentials if row[-1]][:MOST_RETIRED]
-        return _account(credentials[0], self.opened(good), self.opened(retired))
+        return _account(credentials[0], good, self.opened(good), self.opened(retired))
 
     def _tell(self, cannot: CannotOpen) -> None:
         """Once per key and process: every phone comes back each minute."""
@@ -289,8 +297,10 @@ def _kept_ha1s(row: tuple[Any, ...]) -> KeptHa1s:
     )
 
 
-def _account(row: tuple[Any, ...], ha1s: OpenedHa1s, retired_ha1s: OpenedHa1s) -> Account:
-    peer_id, peer_name, extension_id, number, enabled, *limits, _ = row[6:]
+def _account(
+    row: tuple[Any, ...], good: list[KeptHa1s], ha1s: OpenedHa1s, retired_ha1s: OpenedHa1s
+) -> Account:
+    peer_id, peer_name, extension_id, number, enabled, *limits, versions, _ = row[6:]
     max_contacts, when_full, least, most, accepts_no_qop, may_watch = limits
     return Account(
         peer_id=peer_id,
@@ -306,4 +316,5 @@ def _account(row: tuple[Any, ...], ha1s: OpenedHa1s, retired_ha1s: OpenedHa1s) -
         accepts_no_qop=accepts_no_qop,
         retired_ha1s=retired_ha1s,
         may_watch=may_watch,
+        lasting=LastingCredential(row[2], good[0].kept, versions) if versions and len(good) == 1 else None,
     )

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from apps.registrar.answers import gruu_params, outbound_headers, plain_contact_value
 from apps.registrar.authentication import NONCE_LIFETIME_S, success_headers
-from apps.registrar.bindings import StoredBinding
+from apps.registrar.bindings import Account, StoredBinding
 from apps.registrar.changes import Limits, limits_of, requested_s
 from apps.registrar.decisions import Refused, Registration
 from apps.registrar.echoes import response, transaction_key
@@ -104,6 +104,30 @@ def renewed(
     ]
     answer = ok_text(renewal, known.binding_key, contacts or [own], now_s, nonce_key)
     return Renewed(renewal, known, len(listed), granted, gruu, answer)
+
+
+def known_of(renewal: Renewal, account: Account, own: StoredBinding) -> Known | None:
+    """What the request that made `own`, the only binding of its AOR, was judged by; None where READ has to say."""
+    lasting = account.lasting
+    ha1 = lasting and lasting.kept_ha1s.get(renewal.credentials.algorithm)
+    if lasting is None or not ha1:
+        return None
+    return Known(
+        lasting.versions,
+        str(account.peer_id),
+        None if account.extension_id is None else str(account.extension_id),
+        str(lasting.credential_id),
+        ha1,
+        account.min_expires_s,
+        account.max_expires_s,
+        str(own.binding_id),
+        own.binding_key,
+        own.contact,
+        own.q,
+        own.instance_id,
+        own.reg_id,
+        own.pub_gruu,
+    )
 
 
 def _granted_s(limits: Limits, renewal: Renewal, binding_key: str) -> int:

@@ -84,8 +84,12 @@ class Lane:
         done = await self._written(decided)
         for one in done:
             if one.bindings == 1:
-                self.memory.note(one.renewal.key, orjson.dumps(tuple(one.known)))
+                self.remember(one.renewal.key, one.known)
         return done
+
+    def remember(self, key: bytes, known: Known) -> None:
+        """By what the next renewal with this key may be judged, of the only binding of its AOR; it is committed."""
+        self.memory.note(key, orjson.dumps(tuple(known)))
 
     def _decided(self, renewal: Renewal, known: Known, listed: Sequence[Listed]) -> Renewed | None:
         return renewed(renewal, known, self._ha1(renewal, known), listed, int(self._now_s()), *self._keys)

@@ -6,11 +6,12 @@ import pytest
 from asgiref.sync import sync_to_async
 
 from apps.extensions.audit import Actor
-from apps.extensions.models import Domain
-from apps.extensions.services import extension_create
+from apps.extensions.models import Domain, Peer
+from apps.extensions.services import credential_rotate, extension_create
 from apps.registrar.models import Binding
 from apps.registrar.renewals import sql
 from apps.registrar.renewals.memory import Memory
+from apps.registrar.services import bindings_drop
 from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone
 from tests.registrar.renewals.conftest import Quick, aged
@@ -98,6 +99,42 @@ async def test_a_second_device_is_in_the_answer_to_the_next_renewal(quick: Quick
     assert len(reply.contacts) == 2
     assert statements(quick) == ["renew", "read", "renew"]
     assert len((await quick.register(phone)).contacts) == 2
+    assert statements(quick) == ["read", "renew"]
+
+
+@DATABASE
+async def test_from_its_first_registration_on_a_phone_is_remembered_where_it_came(
+    two: list[Quick], phone: Phone
+) -> None:
+    here, elsewhere = two
+    await here.register(phone)
+    statements(here)
+
+    assert (await here.register(phone)).status == 200
+    assert statements(here) == ["renew"]
+    assert (await elsewhere.register(phone)).status == 200
+    assert statements(elsewhere) == ["read", "renew"]
+
+
+@DATABASE
+async def test_a_first_registration_beside_another_device_or_password_is_not_remembered(
+    quick: Quick, phone: Phone, actor: Actor
+) -> None:
+    await quick.register(phone)
+    second = Phone("1001", PASSWORD, call_id="other", source=("203.0.113.8", 5060))
+    await quick.register(second)
+    statements(quick)
+    assert (await quick.register(second)).status == 200
+    assert statements(quick) == ["read", "renew"]
+
+    peer = await Peer.objects.select_related("domain").aget()
+    overlap = dt.timedelta(minutes=10)
+    await sync_to_async(credential_rotate)(peer=peer, actor=actor, password="An0ther-one", overlap=overlap)
+    await sync_to_async(bindings_drop)(bindings=[one async for one in Binding.objects.all()], actor=actor)
+    third = Phone("1001", "An0ther-one", call_id="third")
+    await quick.register(third)
+    statements(quick)
+    assert (await quick.register(third)).status == 200
     assert statements(quick) == ["read", "renew"]
 
 

@@ -26,9 +26,9 @@ from typing import Final, NamedTuple
 from playwright.async_api import Page, async_playwright
 
 from registrar_admin.config import PROJECT_DIR
+from tests.addresses import free_address
 from tests.postgres import product_data_dir, product_environment
 from tests.registrar.phone import Phone, read_reply
-from tests.registrar.server import free_address
 
 PASSWORD: Final = "Tr0ub4dor&3x"
 SHOWN: Final = 20

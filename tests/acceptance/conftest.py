@@ -17,8 +17,8 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from registrar_admin.config import PROJECT_DIR
+from tests.addresses import free_address
 from tests.postgres import product_data_dir, product_environment
-from tests.registrar.server import free_address
 
 STARTS_WITHIN_S = 90
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")

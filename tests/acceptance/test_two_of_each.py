@@ -32,9 +32,10 @@ from apps.registrar.trace.services import trace_start
 from apps.sip.message import Request, parse_request
 from apps.sip.response import build_response
 from apps.sipserver.addresses import format_address
+from tests.addresses import Address, free_address
 from tests.calls.between_hosts import phones_of_both_hosts_call_each_other
 from tests.registrar.phone import Phone, Reply, read_reply
-from tests.registrar.server import Address, StreamClient, free_address, sip_server, web_host, worker_pids
+from tests.registrar.server import StreamClient, sip_server, web_host, worker_pids
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 

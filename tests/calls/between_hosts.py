@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from apps.calls.models import CallProcess
+from tests.addresses import Address
 from tests.calls.talking import Softphone
 from tests.calls.test_end_to_end import PASSWORD, answered_and_hung_up_by_either, given_up
-from tests.registrar.server import Address
 
 WITHIN_S = 30.0
 SOON_S = 0.05

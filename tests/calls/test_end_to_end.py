@@ -22,8 +22,9 @@ from apps.sipserver.tls import server_context
 from apps.trunks.models import TrunkCallsRefused
 from apps.trunks.services import trunk_numbers_put, trunk_settings_update, trusted_address_add
 from apps.trunks.uplink.services import registration_set
+from tests.addresses import Address, free_address
 from tests.calls.talking import Call, Carrier, Dialog, Incoming, Softphone, new_branch
-from tests.registrar.server import Address, free_address, sip_server
+from tests.registrar.server import sip_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from apps.calls.models import CallProcess
+from tests.addresses import free_address
 from tests.interop.calls.baresip import BaresipMaker
 from tests.interop.calls.carrier import run_carrier
 from tests.interop.calls.cases import CallRow, run_pair
@@ -12,7 +13,7 @@ from tests.interop.calls.devices import run_devices
 from tests.interop.clients.sipp import Sipp
 from tests.interop.contract import Server
 from tests.interop.witness import Witness, comes_true
-from tests.registrar.server import free_address, sip_server
+from tests.registrar.server import sip_server
 
 HOST = "127.0.0.1"
 STEPS = ("caller hangs up", "called hangs up", "called back", "refused", "given up")

@@ -5,13 +5,14 @@ from collections.abc import Sequence
 
 import pytest
 
+from tests.addresses import free_address
 from tests.interop.cases import Row, run_case
 from tests.interop.clients.baresip import Baresip
 from tests.interop.clients.sipp import Sipp
 from tests.interop.clients.sipsak import Sipsak
 from tests.interop.contract import Client, Server
 from tests.interop.witness import Witness, comes_true
-from tests.registrar.server import free_address, sip_server
+from tests.registrar.server import sip_server
 from tests.sip.messages import register
 
 HOST = "127.0.0.1"

@@ -9,12 +9,13 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Protocol
 
 from apps.sipserver.addresses import format_address
+from tests.addresses import Address, free_address
 from tests.registrar.conftest import url_of_test_database
 from tests.registrar.phone import Phone, Reply, read_reply
 
@@ -23,20 +24,6 @@ READY_WITHIN_S = 20.0
 ANSWER_WITHIN_S = 0.5
 # As long as a phone has patience (64 T1, RFC 3261 §17.1.2.2).
 REPEATS = 64
-
-Address = tuple[str, int]
-
-
-def free_address(host: str = "127.0.0.1", kind: socket.SocketKind = socket.SOCK_DGRAM) -> Address:
-    """Where such a socket may be bound; for UDP one of TCP, too: a SIP server listens with both."""
-    while True:
-        with socket.socket(socket.AF_INET, kind) as probe, socket.socket(socket.AF_INET) as stream:
-            probe.bind((host, 0))
-            address = host, int(probe.getsockname()[1])
-            with suppress(OSError):
-                if kind is socket.SOCK_DGRAM:
-                    stream.bind(address)
-                return address
 
 
 @contextmanager

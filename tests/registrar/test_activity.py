@@ -23,9 +23,10 @@ from apps.registrar.outcomes import EventKind, UnansweredReason
 from apps.registrar.services import bindings_drop
 from apps.registrar.sweeper import end_flows, sweep
 from apps.sip.digest import Algorithm
+from tests.addresses import free_address
 from tests.registrar.conftest import PASSWORD, Registrar
 from tests.registrar.phone import Phone
-from tests.registrar.server import READY_WITHIN_S, UdpClient, free_address, sip_server
+from tests.registrar.server import READY_WITHIN_S, UdpClient, sip_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,9 +16,10 @@ from apps.extensions.services import NewPeer, credential_rotate, extension_creat
 from apps.extensions.site_keys import key_id
 from apps.registrar.models import Binding, PeerActivity, RegistrationEvent
 from apps.sip.digest import Algorithm, ha1
+from tests.addresses import free_address
 from tests.registrar.conftest import PASSWORD, Registrar
 from tests.registrar.phone import Phone
-from tests.registrar.server import UdpClient, free_address, sip_server
+from tests.registrar.server import UdpClient, sip_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

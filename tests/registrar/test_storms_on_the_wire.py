@@ -12,9 +12,10 @@ from apps.extensions.models import Credential, Domain, Extension, Peer
 from apps.extensions.passwords import new_credential
 from apps.extensions.services import NewPeer
 from apps.registrar.models import Binding, WorkerHeartbeat
+from tests.addresses import Address, free_address
 from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone
-from tests.registrar.server import Address, UdpClient, free_address, sip_server
+from tests.registrar.server import UdpClient, sip_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 OFFICE = 300

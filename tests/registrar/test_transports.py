@@ -14,9 +14,10 @@ import pytest
 
 from apps.extensions.services import NewPeer
 from apps.registrar.models import Binding, RegistrationEvent, WorkerHeartbeat
+from tests.addresses import Address
 from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone
-from tests.registrar.server import Address, StreamClient, UdpClient, sip_server, worker_pids
+from tests.registrar.server import StreamClient, UdpClient, sip_server, worker_pids
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,8 +16,9 @@ from apps.extensions.passwords import new_credential
 from apps.registrar.models import Binding, RegistrationEvent
 from apps.registrar.outcomes import EventKind
 from apps.sip.digest import Algorithm
+from tests.addresses import Address, free_address
 from tests.registrar.phone import Phone, Reply
-from tests.registrar.server import Address, UdpClient, free_address, sip_server, worker_pids
+from tests.registrar.server import UdpClient, sip_server, worker_pids
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

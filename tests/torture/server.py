@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from tests.registrar.server import Address
+from tests.addresses import Address
 
 # The ports of the messages' Vias: none (UDP, TLS), and those written there. mpart01 asks for rport.
 VIA_PORTS: Final = (5060, 5061, 5050, 5070, 6050, 19823)

@@ -9,8 +9,9 @@ from pytest_django import DjangoDbBlocker
 
 from apps.extensions.models import Domain
 from apps.registrar.models import Binding, RegistrationEvent
+from tests.addresses import free_address
 from tests.registrar.phone import read_reply
-from tests.registrar.server import free_address, sip_server
+from tests.registrar.server import sip_server
 from tests.torture.server import Listener, listening
 from tests.torture.table import MESSAGES, RFC_4475, RFC_5118, TABLE, Expected
 

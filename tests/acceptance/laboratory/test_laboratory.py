@@ -12,7 +12,8 @@ from apps.extensions.models import Domain
 from apps.extensions.services import source_block
 from tests.acceptance.laboratory.laboratory import ACTOR, READ_EVERY_S, Laboratory
 from tests.acceptance.laboratory.situations import SITUATIONS, Situation
-from tests.registrar.server import free_address, sip_server
+from tests.addresses import free_address
+from tests.registrar.server import sip_server
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 

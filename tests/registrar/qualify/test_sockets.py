@@ -19,10 +19,11 @@ from apps.registrar.websocket import websocket_registrar
 from apps.sipserver.events import Application
 from apps.sipserver.server import SipServer
 from apps.sipserver.sockets import open_sip_sockets
+from tests.addresses import Address, free_address
 from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone
 from tests.registrar.qualify.phones import answer_to, bind, read_options
-from tests.registrar.server import Address, StreamClient, UdpClient, free_address, sip_server
+from tests.registrar.server import StreamClient, UdpClient, sip_server
 from tests.registrar.test_websocket import registered, socket_of
 
 pytestmark = pytest.mark.django_db(transaction=True)

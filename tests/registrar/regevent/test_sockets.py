@@ -13,11 +13,12 @@ from apps.extensions.services import NewPeer
 from apps.registrar import services
 from apps.registrar.models import Binding
 from apps.registrar.regevent.models import PendingNotify, RegSubscription
+from tests.addresses import Address, free_address
 from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone, Reply
 from tests.registrar.regevent.subscriptions import ReadNotify, answer_to, read_notify
 from tests.registrar.regevent.test_wire import AOR, in_dialog
-from tests.registrar.server import Address, StreamClient, UdpClient, free_address, sip_server
+from tests.registrar.server import StreamClient, UdpClient, sip_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -13,9 +13,10 @@ from apps.extensions.models import BlockedSource, Domain
 from apps.extensions.services import NewPeer, source_block, source_unblock
 from apps.registrar.models import Binding, RegistrationEvent, Stranger
 from apps.sip.digest import Algorithm
+from tests.addresses import Address, free_address
 from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone
-from tests.registrar.server import Address, UdpClient, free_address, sip_server
+from tests.registrar.server import UdpClient, sip_server
 from tests.registrar.sightings.conftest import MakeExtension
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -22,8 +22,9 @@ from apps.registrar.testphone.dialogue import USER_AGENT
 from apps.registrar.testphone.services import credentials_test, server_address
 from apps.registrar.testphone.steps import Stage, Step, StepState
 from apps.registrar.testphone.turns import turn
+from tests.addresses import Address, free_address
 from tests.registrar.conftest import PASSWORD
-from tests.registrar.server import Address, UdpClient, free_address, sip_server
+from tests.registrar.server import UdpClient, sip_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

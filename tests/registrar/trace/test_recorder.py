@@ -21,9 +21,10 @@ from apps.registrar.trace.selectors import messages_of, trace_status
 from apps.registrar.trace.services import MOST_TRACES, trace_start, trace_stop
 from apps.sipserver.addresses import local_host
 from apps.sipserver.events import Origin
+from tests.addresses import Address, free_address
 from tests.registrar.conftest import PASSWORD, url_of_test_database
 from tests.registrar.phone import Phone
-from tests.registrar.server import Address, StreamClient, UdpClient, free_address, sip_server
+from tests.registrar.server import StreamClient, UdpClient, sip_server
 from tests.registrar.trace.messages import CHALLENGE, REGISTER
 
 pytestmark = pytest.mark.django_db(transaction=True)

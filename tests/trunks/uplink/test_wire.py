@@ -16,8 +16,9 @@ from apps.sipserver.events import Address
 from apps.trunks.models import TrunkProbe, TrunkRegistrationState
 from apps.trunks.uplink import services
 from apps.trunks.uplink.keeper import UplinkKeeper
+from tests.addresses import free_address
 from tests.registrar.conftest import PASSWORD, url_of_test_database
-from tests.registrar.server import free_address, sip_server
+from tests.registrar.server import sip_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

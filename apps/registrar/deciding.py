@@ -215,9 +215,10 @@ class Deciding:
         (own,) = made
         nonce_key = self.means.chance.nonce_key
         key = key_to_keep(received.renewal, registration, decision.bindings, own, answer, nonce_key)
-        known_now = known_of(received.renewal, registration.account, own)
-        if key is not None and known_now is not None and len(decision.bindings) == 1:
-            self.renewable[key] = known_now
+        if key is not None and len(decision.bindings) == 1:
+            known_now = known_of(received.renewal, registration.account, own)
+            if known_now is not None:
+                self.renewable[key] = known_now
         return tuple(replace(row, renewal_key=key) if row is own else row for row in decision.bindings)
 
     def _with_next_nonce(self, claimant: Claimant, answer: Answer) -> Answer:

@@ -20,7 +20,9 @@ from apps.registrar.sightings.sql import UPSERT_STRANGERS
 from apps.registrar.sql import NOTIFY, to_json
 from apps.sipserver.events import Origin
 from apps.trunks import sql
+from apps.trunks.findings import CallsRefused
 from apps.trunks.trust import source_address
+from apps.trunks.uplink.said import LONGEST_PHRASE
 from apps.trunks.values import Trunk
 
 Pool = AsyncConnectionPool[AsyncConnection[Any]]
@@ -31,7 +33,6 @@ MOST_REFUSED: Final = 1000
 # A flood of forged sources is this many rows a second.
 MOST_REFUSED_AT_ONCE: Final = 50
 LONGEST_METHOD: Final = 32
-LONGEST_PHRASE: Final = 64
 # What a carrier says of us, not of whom we called: 5xx too, and nothing at all.
 _OF_US: Final = frozenset({401, 402, 403, 407})
 
@@ -60,19 +61,6 @@ class Refused:
     count: int = 1
 
 
-@dataclass(slots=True)
-class RefusedOut:
-    """Calls that went out and that the carrier refused, in a row; the rest is of the last, as of
-    calls.values.CarrierAnswer."""
-
-    since: dt.datetime
-    last_at: dt.datetime
-    count: int = 0
-    status: int | None = None
-    phrase: str = ""
-    proven: bool = False
-
-
 def _now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
@@ -85,7 +73,7 @@ class TrunkSightings:
         self._heard: dict[UUID, LastPacket] = {}
         self._refused: dict[tuple[CallRefusal, str], Refused] = {}
         self._taken: set[UUID] = set()
-        self._refused_out: dict[UUID, RefusedOut] = {}
+        self._refused_out: dict[UUID, CallsRefused] = {}
         self._told: dict[UUID, dt.datetime] = {}
 
     def heard(self, trunk: Trunk, origin: Origin, method: str) -> None:
@@ -107,10 +95,9 @@ class TrunkSightings:
             self._taken.add(trunk_id)
             self._refused_out.pop(trunk_id, None)
             return
-        now = self._now()
-        refused = self._refused_out.setdefault(trunk_id, RefusedOut(now, now))
-        refused.last_at, refused.count = now, refused.count + 1
-        refused.status, refused.phrase, refused.proven = status, phrase[:LONGEST_PHRASE], proven
+        now, known = self._now(), self._refused_out.get(trunk_id)
+        since, count = (known.since, known.count + 1) if known else (now, 1)
+        self._refused_out[trunk_id] = CallsRefused(since, now, count, status, phrase[:LONGEST_PHRASE], proven)
 
     async def flush(self, pool: Pool) -> None:
         """Writes down what there is. Raises registrar.rounds.DATABASE_TROUBLE, and then what there was is lost."""
@@ -127,7 +114,7 @@ class TrunkSightings:
             changed = await _write_calls_out(connection, taken_out, refused_out)
             for payload in payloads(self._to_tell(heard.keys() | changed)):
                 await connection.execute(NOTIFY, {"channel": REGISTRATIONS_CHANGED, "payload": payload})
-            if rows := await _strangers(connection, taken):
+            if taken and (rows := await _strangers(connection, taken)):
                 await connection.execute(UPSERT_STRANGERS, {"rows": to_json(rows)})
 
     def _to_tell(self, concerned: Collection[UUID]) -> list[UUID]:
@@ -140,7 +127,7 @@ class TrunkSightings:
 
 
 async def _write_calls_out(
-    connection: AsyncConnection[Any], taken: Collection[UUID], refused: Mapping[UUID, RefusedOut]
+    connection: AsyncConnection[Any], taken: Collection[UUID], refused: Mapping[UUID, CallsRefused]
 ) -> set[UUID]:
     """The trunks of which something else is to be said now. One that took a call has no refusals any more."""
     changed = set(refused)

@@ -8,20 +8,22 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from registrar_admin.config import PROJECT_DIR
 from tests.addresses import free_address
+from tests.patience import PATIENCE_S
 from tests.postgres import product_data_dir, product_environment
 
-STARTS_WITHIN_S = 90
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+expect.set_options(timeout=PATIENCE_S * 1000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,6 @@ class Product:
     username: str
     password: str
     data_dir: Path
-
-
-def until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")
@@ -54,11 +49,10 @@ def product() -> Iterator[Product]:
         with output.open("w") as file:
             process = subprocess.Popen(["./run"], cwd=PROJECT_DIR, env=environ, stdout=file, stderr=file)
             try:
-                until(
-                    lambda: "Stop " in output.read_text() or process.poll() is not None,
-                    STARTS_WITHIN_S,
-                    "started",
-                )
+                deadline = time.monotonic() + PATIENCE_S
+                while "Stop " not in output.read_text() and process.poll() is None:
+                    assert time.monotonic() < deadline, "not started"
+                    time.sleep(0.05)
                 panel = output.read_text()
                 assert process.poll() is None, panel
                 yield Product(
@@ -70,10 +64,8 @@ def product() -> Iterator[Product]:
                 )
             finally:
                 process.terminate()
-                stopped = time.monotonic()
-                process.wait(10)
+                process.wait(PATIENCE_S)
             assert process.returncode == 0
-            assert time.monotonic() - stopped < 5
 
 
 def _from(text: str, pattern: str) -> str:
@@ -157,5 +149,5 @@ class Softphone:
 
 
 def healthz(product: Product) -> int:
-    with urllib.request.urlopen(f"{product.url}/healthz", timeout=5) as answer:
+    with urllib.request.urlopen(f"{product.url}/healthz", timeout=PATIENCE_S) as answer:
         return int(answer.status)

@@ -12,6 +12,8 @@ from baresip import Account, Config
 from baresip.runtime import Runtime
 from baresip.ua import UserAgent
 
+from tests.patience import PATIENCE_S
+
 
 async def main(username: str, password: str, server: str, expires_s: str) -> None:
     runtime = Runtime()
@@ -21,7 +23,11 @@ async def main(username: str, password: str, server: str, expires_s: str) -> Non
     loop = asyncio.get_running_loop()
     while (command := (await loop.run_in_executor(None, sys.stdin.readline)).strip()) not in {"", "quit"}:
         try:
-            await (phone.register(timeout=8) if command == "register" else phone.unregister(timeout=8))
+            await (
+                phone.register(timeout=PATIENCE_S)
+                if command == "register"
+                else phone.unregister(timeout=PATIENCE_S)
+            )
             print(f"{command}ed", flush=True)
         except Exception as error:
             print(f"failed {type(error).__name__}: {error}", flush=True)

@@ -2,16 +2,15 @@
 
 import shutil
 import subprocess
-import time
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.acceptance.conftest import Product, Softphone, healthz
+from tests.patience import PATIENCE_S
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.browser]
 
-PUSH_WITHIN_MS = 2_000
 RECORDS_WITHIN_MS = 1_000
 # All at one moment.
 FIELDS = "fields => fields.map(field => [field.dataset.field, field.innerText])"
@@ -33,9 +32,9 @@ def create_extension(page: Page, number: str, name: str) -> dict[str, str]:
     return dict(page.locator("[data-field]:visible").evaluate_all(FIELDS))
 
 
-def state_of(page: Page, number: str, state: str, within_ms: int = PUSH_WITHIN_MS) -> None:
+def state_of(page: Page, number: str, state: str) -> None:
     row = page.locator(f"tr[data-extension='{number}']")
-    expect(row).to_have_attribute("data-state", state, timeout=within_ms)
+    expect(row).to_have_attribute("data-state", state)
 
 
 def allow_short_expiry(page: Page, seconds: int) -> None:
@@ -57,7 +56,7 @@ def test_a_phone_registers_unregisters_and_expires_before_the_eyes_of_the_browse
 
     with Softphone(card["username"], card["password"], server) as phone:
         assert phone.say("register") == "registered"
-        expect(line).to_have_attribute("data-live", "registered", timeout=PUSH_WITHIN_MS)
+        expect(line).to_have_attribute("data-live", "registered")
 
         page.goto("/")
         state_of(page, "1001", "online")
@@ -93,10 +92,8 @@ def test_a_phone_whose_plug_was_pulled_turns_offline_when_it_expires(product: Pr
         assert phone.say("register") == "registered"
         state_of(page, "1003", "online")
         phone.pull_the_plug()
-        pulled = time.monotonic()
-    state_of(page, "1003", "offline", within_ms=4_000 + PUSH_WITHIN_MS)
+    state_of(page, "1003", "offline")
 
-    assert time.monotonic() - pulled < 6
     assert page.evaluate("window.notReloaded") is True
 
 
@@ -116,7 +113,7 @@ def test_sipsak_registers(product: Product, page: Page) -> None:
         ],
         capture_output=True,
         text=True,
-        timeout=20,
+        timeout=PATIENCE_S,
         check=False,
     )
 
@@ -138,7 +135,7 @@ def test_a_phones_messages_and_the_test_phones_appear_in_the_ladder(product: Pro
 
     with Softphone(card["username"], card["password"], product.sip) as phone:
         assert phone.say("register") == "registered"
-        expect(page.locator(".rung")).to_have_count(4, timeout=10_000)
+        expect(page.locator(".rung")).to_have_count(4)
         titles = page.locator(".rung .arrow b").all_inner_texts()
         assert titles == ["REGISTER", "401 Unauthorized", "REGISTER", "200 OK"]
         page.locator(".rung summary").nth(2).click()
@@ -162,7 +159,7 @@ def test_a_phones_messages_and_the_test_phones_appear_in_the_ladder(product: Pro
         expect(tab.locator(".step.failed")).to_have_count(2)
         tab.close()
 
-    expect(page.locator("text=/SIP.2.0 401/")).not_to_have_count(0, timeout=10_000)
+    expect(page.locator("text=/SIP.2.0 401/")).not_to_have_count(0)
     assert page.locator(".rung").nth(2).locator("details").get_attribute("open") is not None
     with page.expect_download() as capture:
         page.click("text=Download pcap")

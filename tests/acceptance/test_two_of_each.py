@@ -34,26 +34,16 @@ from apps.sip.response import build_response
 from apps.sipserver.addresses import format_address
 from tests.addresses import Address, free_address
 from tests.calls.between_hosts import phones_of_both_hosts_call_each_other
+from tests.patience import PATIENCE_S, eventually
 from tests.registrar.phone import Phone, Reply, read_reply
 from tests.registrar.server import StreamClient, sip_server, web_host, worker_pids
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.django_db(transaction=True)]
 
 PASSWORD = "Tr0ub4dor&3x"
-WITHIN_S = 30.0
-SOON_S = 0.05
 REPEAT_S = 0.5
 RACES = 20
 PROBED_EVERY_S = 2
-
-
-async def until(condition: Callable[[], Awaitable[Any]], what: str) -> Any:
-    """What the condition comes to, once that is true."""
-    for _ in range(round(WITHIN_S / SOON_S)):
-        if found := await condition():
-            return found
-        await asyncio.sleep(SOON_S)
-    raise AssertionError(what)
 
 
 class Line(asyncio.DatagramProtocol):
@@ -91,7 +81,7 @@ class Line(asyncio.DatagramProtocol):
         call_id, cseq = re.findall(rb"\r\n(?:Call-ID|CSeq): ([^\r]+)", data)
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self.waiting[call_id.decode(), cseq.decode()] = future
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not future.done():
                 self.transport.sendto(data, host)
                 await asyncio.wait([future], timeout=REPEAT_S)
@@ -142,12 +132,12 @@ class Site:
         async def told() -> bool:
             return [page.states.get(str(peer.pk)) for page in self.pages] == [state, state]
 
-        await until(told, state)
+        await eventually(told)
 
 
 async def open_page(web: Address, session: str, peers: list[Peer]) -> Shown:
     url = f"{web[0]}:{web[1]}"
-    await until(lambda: is_listening(web), "a web host")
+    await eventually(lambda: is_listening(web))
     sock = await connect(
         f"ws://{url}/ws/registrations/",
         additional_headers={"Cookie": f"{settings.SESSION_COOKIE_NAME}={session}"},
@@ -262,7 +252,7 @@ async def both_hosts_write_one_trace(site: Site, line: Line, peer: Peer) -> None
             assert (await line.register(host, phone)).status == 200
         return await traced() == {format_address(site.a), format_address(site.b)}
 
-    await until(both_wrote, "a trace with the answers of both hosts")
+    await eventually(both_wrote)
 
 
 async def a_probe_comes_from_where_it_registered(site: Site, line: Line, peer: Peer, *way: Address) -> None:
@@ -274,7 +264,7 @@ async def a_probe_comes_from_where_it_registered(site: Site, line: Line, peer: P
     async def probed() -> bool:
         return bool(line.probed_from)
 
-    await until(probed, "a probe")
+    await eventually(probed)
     assert set(line.probed_from) == {way[-1]}
 
 
@@ -331,7 +321,7 @@ async def the_counters_agree(site: Site) -> None:
     async def agreed() -> bool:
         return all(page.counters.get("online") == online for page in site.pages)
 
-    await until(agreed, "the counters")
+    await eventually(agreed)
     assert site.pages[0].counters == site.pages[1].counters
 
 
@@ -347,7 +337,7 @@ async def test_two_sip_hosts_and_two_web_hosts_are_one_registrar(
                     a_probe_comes_from_where_it_registered(site, lines[2], peers[2], site.a, site.b)
                 ),
             ]
-            await until(lambda: is_listening(site.webs[0]), "a web host")
+            await eventually(lambda: is_listening(site.webs[0]))
             calls = tasks.create_task(
                 phones_of_both_hosts_call_each_other(
                     [peer.name for peer in peers[6:]], site.a, site.b, site.webs[0]

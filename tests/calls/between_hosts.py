@@ -10,8 +10,8 @@ from apps.calls.models import CallProcess
 from tests.addresses import Address
 from tests.calls.talking import Softphone
 from tests.calls.test_end_to_end import PASSWORD, answered_and_hung_up_by_either, given_up
+from tests.patience import PATIENCE_S
 
-WITHIN_S = 30.0
 SOON_S = 0.05
 # One may have been there before, and the next may have read before the other told.
 BEATS = 3
@@ -29,7 +29,7 @@ async def each_knows_the_others_workers() -> None:
     """Each has told of all of them, that of the browser's web process too, and then read what the other told: each
     reads before it tells."""
     beats: dict[str, set[datetime]] = defaultdict(set)
-    async with asyncio.timeout(WITHIN_S):
+    async with asyncio.timeout(PATIENCE_S):
         while len(beats) < 2 or min(map(len, beats.values())) < BEATS:
             rows = [one async for one in CallProcess.objects.all()]
             if sorted(len(one.workers.split()) for one in rows) == [1, 2]:

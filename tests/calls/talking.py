@@ -14,9 +14,9 @@ from websockets.typing import Origin, Subprotocol
 
 from apps.sipserver.addresses import format_address
 from apps.sipserver.events import Address
+from tests.patience import PATIENCE_S
 from tests.registrar.phone import Phone, read_reply
 
-PATIENCE_S = 60.0
 REPEAT_AFTER_S = 0.5
 _serial = count(1)
 

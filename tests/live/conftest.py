@@ -21,6 +21,7 @@ from apps.extensions.models import Domain, Peer
 from apps.extensions.services import extension_create
 from apps.registrar.models import Binding, PeerActivity
 from tests.overview import look_at_all
+from tests.patience import PATIENCE_S
 
 ORIGIN = (b"origin", b"http://localhost")
 HOST = (b"host", b"localhost")
@@ -91,7 +92,7 @@ def socket_of(client: Client, *headers: tuple[bytes, bytes]) -> WebsocketCommuni
 async def open_page(client: Client, watch: dict[str, str], view: str = "row") -> AsyncIterator["Page"]:
     """A page that shows these peers in these versions and is up to date when the body begins."""
     socket = socket_of(client)
-    connected, _ = await socket.connect()
+    connected, _ = await socket.connect(timeout=PATIENCE_S)
     assert connected
     page = Page(socket)
     shown = {"search": "", "state": "", "order": "attention", "place": "", "size": 50}
@@ -109,7 +110,9 @@ class Page:
     async def say(self, message: dict[str, Any]) -> None:
         await self.socket.send_to(text_data=json.dumps(message))
 
-    async def heard(self, wanted: Callable[[dict[str, Any]], Any], timeout_s: float = 5.0) -> dict[str, Any]:
+    async def heard(
+        self, wanted: Callable[[dict[str, Any]], Any], timeout_s: float = PATIENCE_S
+    ) -> dict[str, Any]:
         """The next message that is wanted; each update before it is acknowledged as the page does."""
         while True:
             message: dict[str, Any] = json.loads(await self.socket.receive_from(timeout=timeout_s))

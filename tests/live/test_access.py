@@ -13,6 +13,7 @@ from apps.extensions.models import Peer
 from apps.live import consumers, hub
 from apps.registrar.models import Binding
 from tests.live.conftest import in_database, notify, open_page, signed_in, socket_of
+from tests.patience import PATIENCE_S
 
 pytestmark = pytest.mark.django_db(transaction=True)
 SIGNED_OUT = hub.SIGNED_OUT
@@ -26,7 +27,7 @@ def quick_checks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 async def test_f42_without_a_session_the_socket_is_refused(client: Client) -> None:
     socket = socket_of(client)
-    connected, _ = await socket.connect()
+    connected, _ = await socket.connect(timeout=PATIENCE_S)
     assert not connected
 
 
@@ -34,7 +35,7 @@ async def test_f42_without_a_session_the_socket_is_refused(client: Client) -> No
 async def test_f42_a_page_of_another_site_is_refused(origin: bytes, admin: User) -> None:
     client = await in_database(lambda: signed_in(admin))
     socket = socket_of(client, (b"origin", origin))
-    connected, _ = await socket.connect()
+    connected, _ = await socket.connect(timeout=PATIENCE_S)
     assert not connected
 
 
@@ -70,7 +71,7 @@ async def test_f42_the_socket_closes_soon_after(
     async with open_page(client, {str(peer.pk): "00000000"}) as page:
         await page.heard(lambda message: "rows" in message)
         await in_database(lambda: happening(client, admin))
-        while (event := await page.socket.receive_output(timeout=5))["type"] == "websocket.send":
+        while (event := await page.socket.receive_output(timeout=PATIENCE_S))["type"] == "websocket.send":
             pass
     assert (event["type"], event["code"]) == ("websocket.close", SIGNED_OUT)
 
@@ -81,7 +82,7 @@ async def test_f42_each_message_is_checked(admin: User, peer: Peer) -> None:
         await page.heard(lambda message: "rows" in message)
         await in_database(lambda: switch_off(client, admin))
         await page.say({"refresh": [str(peer.pk)]})
-        while (event := await page.socket.receive_output(timeout=5))["type"] == "websocket.send":
+        while (event := await page.socket.receive_output(timeout=PATIENCE_S))["type"] == "websocket.send":
             pass
     assert event["code"] == SIGNED_OUT
 
@@ -119,9 +120,9 @@ WRONG = [
 async def test_f42_what_the_page_never_says_closes_the_socket(text: str, admin: User) -> None:
     client = await in_database(lambda: signed_in(admin))
     socket = socket_of(client)
-    await socket.connect()
+    await socket.connect(timeout=PATIENCE_S)
     await socket.send_input({"type": "websocket.receive", "text": text})
-    while (event := await socket.receive_output(timeout=5))["type"] == "websocket.send":
+    while (event := await socket.receive_output(timeout=PATIENCE_S))["type"] == "websocket.send":
         pass
     assert event["code"] == consumers.INVALID
     await socket.disconnect()
@@ -131,9 +132,9 @@ async def test_f42_what_the_page_never_says_closes_the_socket(text: str, admin: 
 async def test_f42_binary_and_giant_frames_close_the_socket(frame: bytes, admin: User) -> None:
     client = await in_database(lambda: signed_in(admin))
     socket = socket_of(client)
-    await socket.connect()
+    await socket.connect(timeout=PATIENCE_S)
     await socket.send_input({"type": "websocket.receive", "bytes": frame})
-    while (event := await socket.receive_output(timeout=5))["type"] == "websocket.send":
+    while (event := await socket.receive_output(timeout=PATIENCE_S))["type"] == "websocket.send":
         pass
     assert event["code"] in {consumers.INVALID, consumers.TOO_BIG}
     await socket.disconnect()
@@ -145,7 +146,7 @@ async def test_f41_a_page_that_reads_nothing_gets_one_update_then_the_newest_sta
     client = await in_database(lambda: signed_in(admin))
     async with open_page(client, {str(peer.pk): "00000000"}) as page:
         await page.heard(lambda message: "rows" in message)
-        await page.heard(lambda message: "ping" in message, timeout_s=7)
+        await page.heard(lambda message: "ping" in message)
         binding = await in_database(lambda: add_binding(peer))
 
         def move(port: int) -> None:
@@ -153,7 +154,7 @@ async def test_f41_a_page_that_reads_nothing_gets_one_update_then_the_newest_sta
             notify(peer.pk)
 
         await in_database(lambda: notify(peer.pk))
-        unread = json.loads(await page.socket.receive_from(timeout=5))
+        unread = json.loads(await page.socket.receive_from(timeout=PATIENCE_S))
         for port in range(6000, 6005):
             await in_database(partial(move, port))
             assert await page.socket.receive_nothing(timeout=0.3)
@@ -168,6 +169,6 @@ async def test_f41_a_page_that_never_reads_is_closed(
     monkeypatch.setattr(hub, "STUCK_S", 0.3)
     client = await in_database(lambda: signed_in(admin))
     async with open_page(client, {str(peer.pk): "00000000"}) as page:
-        while (event := await page.socket.receive_output(timeout=5))["type"] == "websocket.send":
+        while (event := await page.socket.receive_output(timeout=PATIENCE_S))["type"] == "websocket.send":
             pass
     assert event["code"] == hub.STUCK

@@ -78,7 +78,7 @@ async def test_after_a_lost_connection_the_page_catches_up_with_what_it_missed(
         await in_database(end_listening_processes)
         await until(lambda: not listening_processes())
         await in_database(lambda: add_binding(peer))  # no NOTIFY at all: it fell into the gap
-        message = await page.heard(lambda message: "rows" in message, timeout_s=8)
+        message = await page.heard(lambda message: "rows" in message)
     assert 'data-state="online"' in message["rows"][f"peer-{peer.pk}"]
 
 

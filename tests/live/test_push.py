@@ -191,12 +191,13 @@ async def test_an_expiry_shows_when_the_page_asks_without_any_event(
     admin: User, peer: Peer, add_binding: AddBinding
 ) -> None:
     client = await in_database(lambda: signed_in(admin))
-    soon = timezone.now() + dt.timedelta(seconds=1)
-    await in_database(lambda: add_binding(peer, expires_at=soon))
+    binding = await in_database(lambda: add_binding(peer))
+    over = timezone.now() - dt.timedelta(seconds=1)
     async with open_page(client, {str(peer.pk): UNSEEN}) as page:
         await page.heard(lambda message: 'data-state="online"' in str(message.get("rows")))
-        while timezone.now() < soon:
-            await page.heard(lambda message: True, timeout_s=6)
+        # The time passes in the row, not in the test: no machine is too slow for it.
+        expiring = Binding.objects.filter(binding_id=binding.binding_id)
+        await in_database(lambda: expiring.update(expires_at=over))
         await page.say({"refresh": [str(peer.pk)]})
         message = await page.heard(lambda message: "rows" in message)
     assert 'data-state="offline"' in message["rows"][f"peer-{peer.pk}"]

@@ -16,11 +16,11 @@ from typing import Protocol
 
 from apps.sipserver.addresses import format_address
 from tests.addresses import Address, free_address
+from tests.patience import PATIENCE_S
 from tests.registrar.conftest import url_of_test_database
 from tests.registrar.phone import Phone, Reply, read_reply
 
 PROJECT_DIR = Path(__file__).resolve().parents[2]
-READY_WITHIN_S = 20.0
 ANSWER_WITHIN_S = 0.5
 # As long as a phone has patience (64 T1, RFC 3261 §17.1.2.2).
 REPEATS = 64
@@ -174,7 +174,7 @@ class StreamClient:
 
     async def read(self) -> Reply | None:
         try:
-            async with asyncio.timeout(READY_WITHIN_S):
+            async with asyncio.timeout(PATIENCE_S):
                 head = b""
                 while not head.startswith(b"SIP/2.0"):  # a probe may come in between
                     head = await self.reader.readuntil(b"\r\n\r\n")

@@ -24,9 +24,10 @@ from apps.registrar.services import bindings_drop
 from apps.registrar.sweeper import end_flows, sweep
 from apps.sip.digest import Algorithm
 from tests.addresses import free_address
+from tests.patience import PATIENCE_S
 from tests.registrar.conftest import PASSWORD, Registrar
 from tests.registrar.phone import Phone
-from tests.registrar.server import READY_WITHIN_S, UdpClient, sip_server
+from tests.registrar.server import UdpClient, sip_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -270,7 +271,7 @@ def partitions() -> set[str]:
 
 
 async def until_there_is(partition: str) -> None:
-    async with asyncio.timeout(READY_WITHIN_S):
+    async with asyncio.timeout(PATIENCE_S):
         while partition not in await sync_to_async(partitions)():  # noqa: ASYNC110 - another process makes it
             await asyncio.sleep(0.05)
 

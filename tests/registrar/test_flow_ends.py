@@ -17,6 +17,7 @@ from apps.registrar.rounds import Rounds
 from apps.registrar.sql import LOCK_AORS, lock_keys
 from apps.sipserver.events import Application, Origin
 from apps.sipserver.server import SipServer
+from tests.patience import PATIENCE_S
 from tests.registrar.conftest import PASSWORD, url_of_test_database
 from tests.registrar.phone import Phone, Reply, read_reply
 
@@ -24,7 +25,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 AOR = "sip:1001@example.com"
 PEER = ("127.0.0.1", 50_000)
-PATIENCE_S = 15.0
 
 
 class Wire:

@@ -5,6 +5,7 @@ import asyncio
 from psycopg import OperationalError
 
 from apps.registrar.rounds import Rounds
+from tests.patience import PATIENCE_S
 
 
 async def test_a_stop_waits_for_the_round_under_way_and_begins_no_other() -> None:
@@ -38,7 +39,7 @@ async def test_trouble_with_the_database_is_tried_again() -> None:
 
     rounds = Rounds()
     rounds.start(work, 0.01)
-    await asyncio.wait_for(done.wait(), 5)
+    await asyncio.wait_for(done.wait(), PATIENCE_S)
     await rounds.stop()
 
 
@@ -54,5 +55,5 @@ async def test_news_ends_a_pause() -> None:
     rounds.start(work, 3600, news=news)
     await asyncio.sleep(0)
     news.set()
-    await asyncio.wait_for(done.wait(), 5)
+    await asyncio.wait_for(done.wait(), PATIENCE_S)
     await rounds.stop()

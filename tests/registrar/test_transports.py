@@ -15,6 +15,7 @@ import pytest
 from apps.extensions.services import NewPeer
 from apps.registrar.models import Binding, RegistrationEvent, WorkerHeartbeat
 from tests.addresses import Address
+from tests.patience import PATIENCE_S
 from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone
 from tests.registrar.server import StreamClient, UdpClient, sip_server, worker_pids
@@ -153,7 +154,7 @@ async def test_c109_a_ping_is_answered_while_registered(
         assert isinstance(client, StreamClient)
         await client.register(phone_at(client))
         client.writer.write(b"\r\n\r\n")
-        assert await asyncio.wait_for(client.reader.readexactly(2), 5) == b"\r\n"
+        assert await asyncio.wait_for(client.reader.readexactly(2), PATIENCE_S) == b"\r\n"
 
 
 async def test_c42_a_repeat_on_its_connection_gets_the_same_bytes(

@@ -13,6 +13,7 @@ from apps.registrar import websocket
 from apps.registrar.models import Binding, RegistrationEvent, WorkerHeartbeat
 from apps.registrar.selectors import sip_worker_is_well
 from apps.registrar.websocket import client_address, transport_of, websocket_registrar
+from tests.patience import PATIENCE_S
 from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone, Reply, read_reply
 
@@ -36,7 +37,7 @@ def socket_of(
 async def socket(extension_1001: NewPeer) -> AsyncIterator[WebsocketCommunicator]:
     """A connection that is open; the registrar behind it ends with the test."""
     opened = socket_of()
-    assert await opened.connect() == (True, "sip")
+    assert await opened.connect(timeout=PATIENCE_S) == (True, "sip")
     yield opened
     await opened.disconnect()
     await websocket_registrar().close()
@@ -47,7 +48,7 @@ async def ask(socket: WebsocketCommunicator, request: bytes, *, as_text: bool = 
         await socket.send_to(text_data=request.decode())
     else:
         await socket.send_to(bytes_data=request)
-    answer = await socket.receive_from(timeout=10)
+    answer = await socket.receive_from(timeout=PATIENCE_S)
     assert isinstance(answer, str)
     return read_reply(answer.encode())
 
@@ -87,14 +88,14 @@ async def test_c114_a_closed_connection_ends_its_binding(socket: WebsocketCommun
 @pytest.mark.parametrize("offered", [(), ("xmpp",)])
 async def test_c114_without_the_subprotocol_sip_it_is_refused(offered: tuple[str, ...]) -> None:
     socket = socket_of(offered)
-    connected, _ = await socket.connect()
+    connected, _ = await socket.connect(timeout=PATIENCE_S)
     assert not connected
     await websocket_registrar().close()
 
 
 async def test_a_page_of_another_site_is_refused() -> None:
     headers = [(b"host", b"localhost"), (b"origin", b"http://evil.example")]
-    connected, _ = await socket_of(headers=headers).connect()
+    connected, _ = await socket_of(headers=headers).connect(timeout=PATIENCE_S)
     assert not connected
 
 
@@ -108,12 +109,15 @@ async def test_c114_frames_may_be_binary_and_need_no_content_length(socket: Webs
 
 async def test_c109_a_double_crlf_is_answered(socket: WebsocketCommunicator) -> None:
     await socket.send_to(text_data="\r\n\r\n")
-    assert await socket.receive_from(timeout=5) == "\r\n"
+    assert await socket.receive_from(timeout=PATIENCE_S) == "\r\n"
 
 
 async def test_a_frame_over_the_limit_closes_the_connection(socket: WebsocketCommunicator) -> None:
     await socket.send_to(bytes_data=b"x" * 65_536)
-    assert await socket.receive_output(timeout=5) == {"type": "websocket.close", "code": websocket.TOO_BIG}
+    assert await socket.receive_output(timeout=PATIENCE_S) == {
+        "type": "websocket.close",
+        "code": websocket.TOO_BIG,
+    }
 
 
 @pytest.mark.parametrize("name", ["GOING_AWAY", "TOO_BIG", "TOO_MANY", "TOO_SLOW"])
@@ -129,14 +133,16 @@ async def test_a_flood_closes_the_connection(
     monkeypatch.setattr(websocket, "MOST_PER_WINDOW", 3)
     for _ in range(4):
         await socket.send_to(text_data="\r\n\r\n")
-    assert [(await socket.receive_output(timeout=5))["type"] for _ in range(4)][-1] == "websocket.close"
+    assert [(await socket.receive_output(timeout=PATIENCE_S))["type"] for _ in range(4)][
+        -1
+    ] == "websocket.close"
 
 
 async def test_who_says_nothing_is_closed(extension_1001: NewPeer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "FIRST_MESSAGE_WITHIN_S", 0.05)
     silent = socket_of()
-    await silent.connect()
-    assert (await silent.receive_output(timeout=5))["type"] == "websocket.close"
+    await silent.connect(timeout=PATIENCE_S)
+    assert (await silent.receive_output(timeout=PATIENCE_S))["type"] == "websocket.close"
     await silent.disconnect()
     await websocket_registrar().close()
 

@@ -26,6 +26,7 @@ from apps.extensions.site_keys import key_id
 from registrar_admin.config import PROJECT_DIR, load_config
 from registrar_admin.embedded_postgres import EmbeddedPostgres
 from registrar_admin.management.commands import up
+from tests.patience import PATIENCE_S
 from tests.postgres import FAST, product_data_dir, product_environment
 from tests.registrar.conftest import url_of_test_database
 
@@ -180,7 +181,7 @@ def test_a_stop_while_the_first_start_is_at_work_leaves_nothing_running(data_dir
         env=product_environment(data_dir),
         stdout=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while not (data_dir / "postgres" / "postmaster.pid").exists():
         assert time.monotonic() < deadline
         assert process.poll() is None

@@ -14,6 +14,7 @@ import pytest
 
 from apps.sipserver.supervisor import Child, ChildEvent, Supervisor
 from registrar_admin.config import PROJECT_DIR
+from tests.patience import PATIENCE_S
 
 SLEEP = ["sleep", "600"]
 STUBBORN = [sys.executable, "-c", "import signal, sys\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -33,7 +34,7 @@ class Watcher:
         return [event.kind for event in self.events if event.name == name]
 
     def turn_until(self, supervisor: Supervisor, condition: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         while not condition():
             assert time.monotonic() < deadline, self.events
             supervisor.step(0.05)
@@ -163,7 +164,7 @@ def test_the_children_die_when_the_supervisor_is_killed() -> None:
     parent.wait()
     parent.stdout.close()
 
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + PATIENCE_S
     while is_running(child):
         assert time.monotonic() < deadline, "the child lives on"
         time.sleep(0.02)

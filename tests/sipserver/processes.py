@@ -14,7 +14,6 @@ from pathlib import Path
 from apps.sipserver.events import Address
 
 ROOT = Path(__file__).parents[2]
-START_PATIENCE_S = 20.0
 ECHO = ("--settings", "tests.sipserver.settings", "--application", "tests.sipserver.echo:application")
 
 

@@ -4,13 +4,12 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from apps.sipserver.events import Address, Application, Datagram, Receive, ReceivedEvent, Send, SipScope
 from apps.sipserver.server import SipServer
-
-PATIENCE_S = 5.0
+from tests.patience import PATIENCE_S
 
 
 class Client:
@@ -132,10 +131,3 @@ class StreamClient:
         self.writer.close()
         with contextlib.suppress(OSError):
             await asyncio.wait_for(self.writer.wait_closed(), PATIENCE_S)
-
-
-async def until(condition: Callable[[], bool], patience_s: float = PATIENCE_S) -> None:
-    """Return once the condition holds; TimeoutError when it never does."""
-    async with asyncio.timeout(patience_s):
-        while not condition():  # noqa: ASYNC110 - the conditions watched are plain attributes
-            await asyncio.sleep(0.002)

@@ -5,7 +5,8 @@ import time
 
 from apps.sipserver.events import Load
 from apps.sipserver.gauge import MANY, Gauge
-from tests.sipserver.rig import Client, Recorder, serving, until
+from tests.patience import until
+from tests.sipserver.rig import Client, Recorder, serving
 
 
 def read(sock: socket.socket, count: int) -> None:

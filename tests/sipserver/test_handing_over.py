@@ -15,7 +15,8 @@ from apps.sipserver.inbox import MAX_BATCH
 from apps.sipserver.server import SipServer
 from apps.sipserver.sockets import open_listening_socket, open_udp_socket
 from apps.sipserver.unix_sockets import LONGEST_PATH, calls_socket_path, open_unix_socket
-from tests.sipserver.rig import PATIENCE_S, Client, Recorder, StreamClient, until
+from tests.patience import PATIENCE_S, until
+from tests.sipserver.rig import Client, Recorder, StreamClient
 
 
 class Passing:

@@ -14,9 +14,9 @@ from apps.sipserver.flows import Flows
 from apps.sipserver.inbox import Inbox
 from apps.sipserver.outgoing import Outgoing, OutgoingStream
 from apps.sipserver.tls import Certificate, server_context
+from tests.patience import PATIENCE_S
 
 MESSAGE = b"OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n"
-WITHIN_S = 20.0
 
 
 class Hub:
@@ -42,7 +42,7 @@ class Hub:
         self._news.set()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(WITHIN_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not condition():
                 self._news.clear()
                 await self._news.wait()

@@ -10,7 +10,8 @@ from apps.sipserver.events import Address, Origin, Receive, Send, SipScope
 from apps.sipserver.inbox import MAX_BATCH
 from apps.sipserver.server import SipServer
 from apps.sipserver.sockets import open_udp_socket
-from tests.sipserver.rig import Client, Recorder, serving, until
+from tests.patience import PATIENCE_S, until
+from tests.sipserver.rig import Client, Recorder, serving
 
 
 async def test_one_datagram_is_one_event(sock: socket.socket, client: Client) -> None:
@@ -268,7 +269,7 @@ async def test_an_application_that_does_not_return_is_cancelled_in_time(
     task = asyncio.create_task(server.arun())
     await asyncio.sleep(0.01)
     server.stop()
-    await asyncio.wait_for(task, 1)
+    await asyncio.wait_for(task, PATIENCE_S)
     assert not server.stopped_cleanly
     assert "did not return" in caplog.text
 
@@ -282,7 +283,7 @@ async def test_a_stop_during_startup_is_immediate_and_clean(sock: socket.socket)
     task = asyncio.create_task(server.arun())
     await asyncio.sleep(0)
     server.stop()
-    await asyncio.wait_for(task, 0.5)
+    await asyncio.wait_for(task, PATIENCE_S)
     assert server.stopped_cleanly
 
 

@@ -15,8 +15,9 @@ from apps.sipserver.addresses import format_address
 from apps.sipserver.certificates import ensure_self_signed
 from apps.sipserver.events import Address
 from apps.sipserver.sockets import open_udp_socket
-from tests.sipserver.processes import ROOT, START_PATIENCE_S, Running, running_server
-from tests.sipserver.rig import PATIENCE_S, Client, StreamClient, until
+from tests.patience import PATIENCE_S, until
+from tests.sipserver.processes import ROOT, Running, running_server
+from tests.sipserver.rig import Client, StreamClient
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +31,7 @@ async def test_workers_share_one_socket_and_every_datagram_gets_one_answer(share
     answered: Counter[bytes] = Counter()
     for phone_number, phone in enumerate(phones):
         phone.say(b"hello")
-        await phone.hear(START_PATIENCE_S)
+        await phone.hear()
         said = [b"%d-%d" % (phone_number, number) for number in range(100)]
         for text in said:
             phone.say(text)
@@ -46,13 +47,13 @@ async def test_workers_share_one_socket_and_every_datagram_gets_one_answer(share
 async def test_a_killed_worker_is_replaced_while_the_other_answers() -> None:
     with running_server() as server:
         client = Client(server.address)
-        stuck = await _block_one(client, START_PATIENCE_S)
-        other = await _pid_answering(client, START_PATIENCE_S)
+        stuck = await _block_one(client)
+        other = await _pid_answering(client)
         assert other != stuck
         os.kill(stuck, signal.SIGKILL)
         assert await _pid_answering(client) != stuck
         next_stuck = await _block_one(client)
-        last = await _pid_answering(client, START_PATIENCE_S)
+        last = await _pid_answering(client)
         assert len({stuck, other, next_stuck, last}) == 3
         client.close()
 
@@ -61,7 +62,7 @@ async def test_kill_9_of_the_parent_frees_the_socket() -> None:
     with running_server() as server:
         client = Client(server.address)
         client.say(b"hello")
-        await client.hear(START_PATIENCE_S)
+        await client.hear()
         assert not _is_free(server.address)
         server.process.kill()
         await until(lambda: _is_free(server.address))
@@ -71,9 +72,9 @@ async def test_kill_9_of_the_parent_frees_the_socket() -> None:
 async def test_kill_9_of_the_parent_ends_even_a_stuck_worker() -> None:
     with running_server(workers=1) as server:
         client = Client(server.address)
-        await _block_one(client, START_PATIENCE_S)
+        await _block_one(client)
         server.process.kill()
-        await until(lambda: _is_free(server.address), patience_s=6)
+        await until(lambda: _is_free(server.address))
         client.close()
 
 
@@ -84,7 +85,7 @@ async def test_a_sighup_while_a_worker_starts_does_not_end_it() -> None:
         assert started is not None
         server.process.send_signal(signal.SIGHUP)
         client = Client(server.address)
-        assert await _pid_answering(client, START_PATIENCE_S) == int(started[1])
+        assert await _pid_answering(client) == int(started[1])
         client.close()
 
 
@@ -92,7 +93,7 @@ async def test_sigterm_answers_the_batch_in_hand_and_exits_0_within_5_s() -> Non
     with running_server() as server:
         client = Client(server.address)
         client.say(b"slow one")
-        assert (await client.hear(START_PATIENCE_S)).endswith(b"taken")
+        assert (await client.hear()).endswith(b"taken")
         server.process.send_signal(signal.SIGTERM)
         assert (await client.hear()).endswith(b"slow one")
         assert await server.ended(5) == 0
@@ -103,7 +104,7 @@ async def test_sigterm_answers_the_batch_in_hand_and_exits_0_within_5_s() -> Non
 async def test_sigterm_with_a_stuck_worker_ends_within_5_s() -> None:
     with running_server() as server:
         client = Client(server.address)
-        await _block_one(client, START_PATIENCE_S)
+        await _block_one(client)
         server.process.send_signal(signal.SIGTERM)
         assert await server.ended(5) == 0
         assert _is_free(server.address)
@@ -127,7 +128,7 @@ def test_a_bind_failure_is_one_line_and_exit_2(bind: str | None, said: str) -> N
             cwd=ROOT,
             capture_output=True,
             text=True,
-            timeout=START_PATIENCE_S,
+            timeout=PATIENCE_S,
             check=False,
         )
     assert (done.returncode, done.stdout) == (2, "")
@@ -135,17 +136,17 @@ def test_a_bind_failure_is_one_line_and_exit_2(bind: str | None, said: str) -> N
     assert said.format(port=address[1]) in done.stderr
 
 
-async def _block_one(client: Client, patience_s: float = PATIENCE_S) -> int:
+async def _block_one(client: Client) -> int:
     """The pid of a worker that now reads and answers nothing more."""
     client.say(b"block")
-    pid, said = (await client.hear(patience_s)).split()
+    pid, said = (await client.hear()).split()
     assert said == b"taken"
     return int(pid)
 
 
-async def _pid_answering(client: Client, patience_s: float = PATIENCE_S) -> int:
+async def _pid_answering(client: Client) -> int:
     client.say(b"who")
-    return int((await client.hear(patience_s)).split()[0])
+    return int((await client.hear()).split()[0])
 
 
 def _is_free(address: Address) -> bool:
@@ -160,7 +161,7 @@ async def test_c27_the_udp_port_is_open_for_tcp_too(shared_server: Running) -> N
     asked = b"OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n"
     client = await StreamClient.open(shared_server.address)
     client.say(asked)
-    pid, _, said = (await client.hear(len(asked) + 2, START_PATIENCE_S)).partition(b" ")
+    pid, _, said = (await client.hear(len(asked) + 2)).partition(b" ")
     assert pid.isdigit()
     assert asked.startswith(said)
     await client.close()
@@ -185,7 +186,7 @@ async def test_sighup_gives_new_connections_the_new_certificate_and_drops_no_old
             while not await served_anew():  # noqa: ASYNC110 - the server says nothing when it has read it
                 await asyncio.sleep(0.02)
         old.say(asked)
-        await old.hear(len(asked), PATIENCE_S)
+        await old.hear(len(asked))
         await old.close()
 
 
@@ -194,7 +195,7 @@ async def _over_tls(address: Address, asked: bytes) -> StreamClient:
     trusting.check_hostname, trusting.verify_mode = False, ssl.CERT_NONE
     client = await StreamClient.open(address, trusting)
     client.say(asked)
-    await client.hear(len(asked), START_PATIENCE_S)
+    await client.hear(len(asked))
     return client
 
 

@@ -15,7 +15,8 @@ from apps.sipserver.inbox import MAX_BATCH
 from apps.sipserver.server import SipServer
 from apps.sipserver.sockets import open_sip_sockets
 from apps.sipserver.tls import CertificateError, renew, server_context
-from tests.sipserver.rig import Recorder, StreamClient, serving, until
+from tests.patience import until
+from tests.sipserver.rig import Recorder, StreamClient, serving
 
 Sockets = tuple[socket.socket, socket.socket]
 Open = Callable[[], Awaitable[StreamClient]]

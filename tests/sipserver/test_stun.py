@@ -7,7 +7,8 @@ import pytest
 
 from apps.sipserver.sockets import open_udp_socket
 from apps.sipserver.stun import LONGEST_REQUEST, binding_answer
-from tests.sipserver.rig import Client, Recorder, serving, until
+from tests.patience import until
+from tests.sipserver.rig import Client, Recorder, serving
 
 # The test vectors of RFC 5769 §2.2 and §2.3.
 IDENTITY = bytes.fromhex("2112a442b7e7a701bc34d686fa87dfae")

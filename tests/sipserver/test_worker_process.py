@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from apps.sipserver.sockets import open_udp_socket
-from tests.sipserver.processes import START_PATIENCE_S, command, running_worker
+from tests.patience import PATIENCE_S
+from tests.sipserver.processes import command, running_worker
 from tests.sipserver.rig import Client
 
 
@@ -35,7 +36,7 @@ async def test_sigterm_answers_the_batch_in_hand_and_exits_0(
 ) -> None:
     with running_worker(sock, lifeline[0].fileno()) as worker:
         client.say(b"slow one")
-        assert (await client.hear(START_PATIENCE_S)).endswith(b"taken")
+        assert (await client.hear()).endswith(b"taken")
         worker.process.send_signal(signal.SIGTERM)
         assert (await client.hear()).endswith(b"slow one")
         assert await worker.ended(5) == 0
@@ -46,7 +47,7 @@ async def test_a_worker_whose_parent_is_gone_answers_and_exits_0(
 ) -> None:
     with running_worker(sock, lifeline[0].fileno()) as worker:
         client.say(b"slow one")
-        assert (await client.hear(START_PATIENCE_S)).endswith(b"taken")
+        assert (await client.hear()).endswith(b"taken")
         lifeline[1].close()
         assert (await client.hear()).endswith(b"slow one")
         assert await worker.ended(5) == 0
@@ -57,7 +58,7 @@ async def test_a_stuck_worker_whose_parent_is_gone_ends_too(
 ) -> None:
     with running_worker(sock, lifeline[0].fileno()) as worker:
         client.say(b"block")
-        assert (await client.hear(START_PATIENCE_S)).endswith(b"taken")
+        assert (await client.hear()).endswith(b"taken")
         lifeline[1].close()
         assert await worker.ended(7) == 1
 
@@ -67,7 +68,7 @@ async def test_a_crashing_batch_does_not_end_the_worker(
 ) -> None:
     with running_worker(sock, lifeline[0].fileno()) as worker:
         client.say(b"before")
-        before = await client.hear(START_PATIENCE_S)
+        before = await client.hear()
         client.say(b"crash")
         after = await client.ask(b"after")
         assert worker.process.poll() is None
@@ -76,4 +77,4 @@ async def test_a_crashing_batch_does_not_end_the_worker(
 
 def test_a_number_that_is_no_socket_is_refused() -> None:
     with command("sipworker", "--settings", "tests.sipserver.settings", "--fd", "77") as process:
-        assert process.wait(START_PATIENCE_S) == 2
+        assert process.wait(PATIENCE_S) == 2

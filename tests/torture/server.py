@@ -9,10 +9,10 @@ from contextlib import contextmanager
 from typing import Final
 
 from tests.addresses import Address
+from tests.patience import PATIENCE_S
 
 # The ports of the messages' Vias: none (UDP, TLS), and those written there. mpart01 asks for rport.
 VIA_PORTS: Final = (5060, 5061, 5050, 5070, 6050, 19823)
-READY_WITHIN_S: Final = 20.0
 ANSWER_WITHIN_S: Final = 3.0
 PROBE_EVERY_S: Final = 0.5
 
@@ -81,7 +81,7 @@ def listening(server: Address) -> Iterator[Listener]:
     host = f"127.{100 + number // 62500 % 100}.{number // 250 % 250}.{2 + number % 250}"
     listener = Listener(host, server)
     try:
-        listener.probe(READY_WITHIN_S)
+        listener.probe(PATIENCE_S)
         yield listener
     finally:
         listener.close()

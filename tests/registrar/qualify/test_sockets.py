@@ -3,7 +3,7 @@
 import asyncio
 import re
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import cast
 
 import pytest
@@ -20,6 +20,7 @@ from apps.sipserver.events import Application
 from apps.sipserver.server import SipServer
 from apps.sipserver.sockets import open_sip_sockets
 from tests.addresses import Address, free_address
+from tests.patience import PATIENCE_S, eventually
 from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone
 from tests.registrar.qualify.phones import answer_to, bind, read_options
@@ -27,8 +28,6 @@ from tests.registrar.server import StreamClient, UdpClient, sip_server
 from tests.registrar.test_websocket import registered, socket_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-SOON_S = 60.0
 
 
 class Asked(UdpClient):
@@ -61,14 +60,8 @@ class Asked(UdpClient):
         return [read_options(data).call_id for data in self.probes]
 
 
-async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(SOON_S):
-        while not await sync_to_async(condition)():  # noqa: ASYNC110 - another process changes it
-            await asyncio.sleep(0.05)
-
-
-def is_in_state(state: str, port: int) -> Callable[[], bool]:
-    return lambda: Probe.objects.filter(state=state, sent_to_port=port).exists()
+def is_in_state(state: str, port: int) -> Callable[[], Awaitable[bool]]:
+    return Probe.objects.filter(state=state, sent_to_port=port).aexists
 
 
 @pytest.fixture
@@ -100,11 +93,14 @@ async def test_two_workers_ask_each_phone_once_a_turn_and_one_that_is_deaf_is_un
         await sync_to_async(bind)(peer, number, received_addr=host, received_port=port, server=name)
     deaf = phones[0]
 
+    async def all_are_reachable() -> bool:
+        return await Probe.objects.filter(state="reachable").acount() == len(phones)
+
     with sip_server(server, 2):
         await eventually(is_in_state("unreachable", deaf.address[1]))
         deaf.deaf = False
         await eventually(is_in_state("reachable", deaf.address[1]))
-        await eventually(lambda: Probe.objects.filter(state="reachable").count() == len(phones))
+        await eventually(all_are_reachable)
 
     happened = [
         (row.event, row.received_port) async for row in RegistrationEvent.objects.order_by("event_id")
@@ -122,7 +118,7 @@ async def test_a_phone_that_registers_over_udp_is_asked_where_it_came_from(addre
     phone = await Asked.at(address)
     reply = await phone.register(Phone("1001", PASSWORD, source=phone.address))
     assert reply.status == 200
-    await asyncio.wait_for(phone.asked.wait(), SOON_S)
+    await asyncio.wait_for(phone.asked.wait(), PATIENCE_S)
     await eventually(is_in_state("reachable", phone.address[1]))
     binding = await Binding.objects.aget()
     assert binding.server == f"{socket.gethostname()} 127.0.0.1:{address[1]}"
@@ -134,7 +130,7 @@ async def test_a_phone_that_registers_over_tcp_is_asked_over_its_connection(addr
     client = await StreamClient.open(address)
     reply = await client.register(Phone("1001", PASSWORD, source=client.address))
     assert reply.status == 200
-    async with asyncio.timeout(SOON_S):
+    async with asyncio.timeout(PATIENCE_S):
         data = await client.reader.readuntil(b"\r\n\r\n")
     assert read_options(data).vias[0].transport == "TCP"
     client.writer.write(answer_to(data))
@@ -148,9 +144,9 @@ async def test_a_browser_phone_is_asked_over_its_websocket(
 ) -> None:
     monkeypatch.setattr(prober, "SCHEDULE_EVERY_S", 0.2)
     browser: WebsocketCommunicator = socket_of()
-    await browser.connect()
+    await browser.connect(timeout=PATIENCE_S)
     await registered(browser)
-    data = await browser.receive_from(timeout=int(SOON_S))
+    data = await browser.receive_from(timeout=PATIENCE_S)
     assert isinstance(data, str)
     assert read_options(data.encode()).vias[0].transport == "WS"
     await browser.send_to(text_data=answer_to(data.encode()).decode())
@@ -168,7 +164,7 @@ async def test_behind_a_wildcard_the_local_address_is_kept_and_asked_from(
     task = asyncio.create_task(server.arun())
     phone = await Asked.at(("127.0.0.2", udp.getsockname()[1]))
     assert (await phone.register(Phone("1001", PASSWORD, source=phone.address))).status == 200
-    await asyncio.wait_for(phone.asked.wait(), SOON_S)
+    await asyncio.wait_for(phone.asked.wait(), PATIENCE_S)
     assert re.fullmatch(r"0{8}7f0000020{8}", (await Binding.objects.aget()).local or "")
     phone.transport.close()
     server.stop()

@@ -3,10 +3,12 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import connection
+from django.db.models import QuerySet
 
 from apps.extensions.audit import Actor
 from apps.extensions.services import NewPeer
@@ -14,6 +16,7 @@ from apps.registrar import services
 from apps.registrar.models import Binding
 from apps.registrar.regevent.models import PendingNotify, RegSubscription
 from tests.addresses import Address, free_address
+from tests.patience import PATIENCE_S, eventually
 from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone, Reply
 from tests.registrar.regevent.subscriptions import ReadNotify, answer_to, read_notify
@@ -22,7 +25,6 @@ from tests.registrar.server import StreamClient, UdpClient, sip_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-SOON_S = 8.0
 SUBSCRIBE = {"method": "SUBSCRIBE", "headers": ["Event: reg"]}
 
 
@@ -46,13 +48,13 @@ class Subscriber(UdpClient):
         return client
 
     async def next(self) -> bytes:
-        return await asyncio.wait_for(self.notifies.get(), SOON_S)
+        return await asyncio.wait_for(self.notifies.get(), PATIENCE_S)
 
     async def notified(self) -> ReadNotify:
         """The next NOTIFY that is no repeat, answered with 200."""
         data = await self.next()
         self.transport.sendto(answer_to(data))
-        await eventually(lambda: not PendingNotify.objects.filter(attempts__gt=0).exists())
+        await eventually(none_of(PendingNotify.objects.filter(attempts__gt=0)))
         while not self.notifies.empty():
             assert self.notifies.get_nowait() == data
         return read_notify(data)
@@ -61,10 +63,11 @@ class Subscriber(UdpClient):
 Open = Callable[[], Awaitable[Subscriber]]
 
 
-async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(SOON_S):
-        while not await sync_to_async(condition)():  # noqa: ASYNC110 - another process changes it
-            await asyncio.sleep(0.05)
+def none_of(rows: QuerySet[Any]) -> Callable[[], Awaitable[bool]]:
+    async def gone() -> bool:
+        return not await rows.aexists()
+
+    return gone
 
 
 @sync_to_async
@@ -142,14 +145,14 @@ async def test_c111_who_never_answers_is_told_again_and_then_no_more(
         copies = [await client.next() for _ in range(3)]
         assert len(set(copies)) == 1
         await older("registrar_pendingnotify", "give_up_at")
-        await eventually(lambda: not RegSubscription.objects.exists())
+        await eventually(none_of(RegSubscription.objects.all()))
         assert not await sync_to_async(PendingNotify.objects.exists)()
         gone = await client.register(watching, **SUBSCRIBE, **in_dialog(begun))
         assert gone.status == 481
 
 
 async def read_message(client: StreamClient) -> bytes:
-    async with asyncio.timeout(SOON_S):
+    async with asyncio.timeout(PATIENCE_S):
         head = await client.reader.readuntil(b"\r\n\r\n")
         length = re.search(rb"Content-Length: (\d+)", head)
         assert length is not None
@@ -167,7 +170,7 @@ async def test_c111_over_tcp_the_notify_comes_down_the_same_connection(
         data = await read_message(client)
         assert read_notify(data).request.vias[0].transport == "TCP"
         client.writer.write(answer_to(data))
-        await eventually(lambda: not PendingNotify.objects.exists())
+        await eventually(none_of(PendingNotify.objects.all()))
         assert await sync_to_async(RegSubscription.objects.exists)()
         await client.close()
-        await eventually(lambda: not RegSubscription.objects.exists())
+        await eventually(none_of(RegSubscription.objects.all()))

@@ -1,7 +1,7 @@
 """Attempts that come to nothing, through real workers and their sockets."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ from apps.extensions.services import NewPeer, source_block, source_unblock
 from apps.registrar.models import Binding, RegistrationEvent, Stranger
 from apps.sip.digest import Algorithm
 from tests.addresses import Address, free_address
+from tests.patience import eventually
 from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone
 from tests.registrar.server import UdpClient, sip_server
@@ -21,7 +22,6 @@ from tests.registrar.sightings.conftest import MakeExtension
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-WITHIN_S = 30
 WORKERS = 2
 
 
@@ -39,12 +39,6 @@ async def client_at(host: str, server: Address) -> AsyncIterator[UdpClient]:
     client.transport, client.address = transport, transport.get_extra_info("sockname")[:2]
     yield client
     transport.close()
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(WITHIN_S):
-        while not await condition():  # noqa: ASYNC110 - what is waited for is a row
-            await asyncio.sleep(0.05)
 
 
 async def unanswered() -> set[tuple[str, str, str | None]]:
@@ -74,7 +68,7 @@ async def test_silence_after_a_challenge_is_told_from_not_hearing_it(
                     phone.read_challenge(challenge)
                     await client.request(phone.register())
             trying = asyncio.gather(repeat(client, deaf), ask(client, mute))
-            await until(lambda: reached(2))
+            await eventually(lambda: reached(2))
             trying.cancel()
     assert await unanswered() == {
         ("sip:1001@example.com", "challenge_unheard", "127.0.7.1"),
@@ -119,7 +113,7 @@ async def test_a_blocked_source_gets_no_answer_from_any_worker_until_it_is_unblo
             answered = asyncio.gather(
                 *[blocked.request(packet) for packet in packets], return_exceptions=True
             )
-            await until(lambda: seen(len(packets)))
+            await eventually(lambda: seen(len(packets)))
             assert not answered.done()
             assert all(not one.done() for one in blocked.waiting.values())
             assert (await other.request(Phone("1001", "", source=other.address).register())).status == 401
@@ -145,7 +139,7 @@ async def test_a_mistyped_user_name_is_known_at_once_with_whom_it_means(
         async with client_at("127.0.7.1", address) as client:
             phone.source = client.address
             assert (await client.register(phone)).status == 401
-            await until(lambda: Stranger.objects.filter(meant_peer_id=extension_1001.peer.pk).aexists())
+            await eventually(lambda: Stranger.objects.filter(meant_peer_id=extension_1001.peer.pk).aexists())
     assert (await Stranger.objects.aget()).reason == "unknown_user"
     assert not await RegistrationEvent.objects.aexists()
     assert await Domain.objects.acount() == 1

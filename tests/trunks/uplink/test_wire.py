@@ -17,12 +17,11 @@ from apps.trunks.models import TrunkProbe, TrunkRegistrationState
 from apps.trunks.uplink import services
 from apps.trunks.uplink.keeper import UplinkKeeper
 from tests.addresses import free_address
+from tests.patience import PATIENCE_S
 from tests.registrar.conftest import PASSWORD, url_of_test_database
 from tests.registrar.server import sip_server
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-SOON_S = 60.0
 
 
 class CallProcess(asyncio.DatagramProtocol):
@@ -50,7 +49,7 @@ class CallProcess(asyncio.DatagramProtocol):
 
     async def has(self, condition: Callable[[], Awaitable[bool]]) -> None:
         """Works until it is so."""
-        async with asyncio.timeout(SOON_S):
+        async with asyncio.timeout(PATIENCE_S):
             while not await condition():
                 await self.keeper.lead()
                 await self.keeper.tick()

@@ -80,7 +80,7 @@ class BatchProcessor:
         nobody = replace(NOBODY, ha1s=store.opened([kept]))
         self.means = Means(chance, nobody, own_hosts, server, socket, sightings or Sightings())
         self.store = store
-        self.lane = Lane(store, chance.nonce_key, chance.gruu_key)
+        self.lane = Lane(store, chance.nonce_key, chance.gruu_key, chance.spread)
         self.allow = allow
         self.changed = changed
         self.notified = notified

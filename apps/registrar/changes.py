@@ -25,7 +25,7 @@ from apps.sip.uri import SipUri, uris_equal
 LONGEST_USER_AGENT: Final = 256
 # Under an hour a request may be called too brief (RFC 3261 §10.3 step 7).
 BRIEF_BELOW_S: Final = 3600
-# A renewal may come with the old expiry counted from another second; that shortens nothing.
+# A renewal may come with the old expiry counted from another second; that shortens nothing. Nor does the spread.
 SHORTENED_BY: Final = dt.timedelta(seconds=5)
 
 
@@ -39,11 +39,12 @@ def refuse_out_of_order(registration: Registration, binding: StoredBinding, *, s
 
 
 class Limits(NamedTuple):
-    """Of what is granted, in seconds: the peer's own, else the domain's."""
+    """Of what is granted, in seconds: the peer's own, else the domain's; spread by so many percent."""
 
     domain: DomainPolicy
     own_least_s: int | None
     own_most_s: int | None
+    spread_percent: int
 
     @property
     def least_s(self) -> int:
@@ -56,25 +57,27 @@ class Limits(NamedTuple):
     def granted_s(self, asked_s: int | None, aor: str, binding_key: str, call_id: str, cseq: int) -> int:
         """§10.3 step 7: what is asked or the default, within the limits, spread (expiry.py); below them 423, or the
         least (C63). Raises Refused."""
-        granted, percent = _granted_s(self, asked_s), self.domain.expires_spread_percent
         place, request = f"{aor} {binding_key}", f"{call_id} {cseq}"
-        return spread_s(granted, self.least_s, percent, place=place, request=request)
+        return spread_s(
+            self.whole_s(asked_s), self.least_s, self.spread_percent, place=place, request=request
+        )
 
-
-def _granted_s(limits: Limits, asked_s: int | None) -> int:
-    domain, least, most = limits.domain, limits.least_s, limits.most_s
-    if asked_s is None:
-        return min(max(domain.default_expires_s, least), most)
-    if 0 < asked_s < least and asked_s < BRIEF_BELOW_S:
-        if not domain.raise_brief:
-            raise Refused(outcomes.INTERVAL_TOO_BRIEF, [("Min-Expires", str(least))])
-        return least
-    return min(asked_s, most)
+    def whole_s(self, asked_s: int | None) -> int:
+        """What is granted before it is spread. Raises Refused."""
+        domain, least, most = self.domain, self.least_s, self.most_s
+        if asked_s is None:
+            return min(max(domain.default_expires_s, least), most)
+        if 0 < asked_s < least and asked_s < BRIEF_BELOW_S:
+            if not domain.raise_brief:
+                raise Refused(outcomes.INTERVAL_TOO_BRIEF, [("Min-Expires", str(least))])
+            return least
+        return min(asked_s, most)
 
 
 def limits_of(registration: Registration) -> Limits:
-    account = registration.account
-    return Limits(registration.domain, account.min_expires_s, account.max_expires_s)
+    domain, account = registration.domain, registration.account
+    percent = registration.spread(domain.expires_spread_percent)
+    return Limits(domain, account.min_expires_s, account.max_expires_s, percent)
 
 
 def requested_s(request: Request, contact: Contact) -> int | None:
@@ -163,9 +166,10 @@ class Change:
             _refuse_other_change(known, refreshed)
         self.bindings[self.bindings.index(known)] = refreshed
         self.touched.add(refreshed.binding_id)
-        self._log_refresh(known, refreshed)
+        asked_s = requested_s(self.registration.request, contact)
+        self._log_refresh(known, refreshed, limits_of(self.registration).whole_s(asked_s))
 
-    def _log_refresh(self, known: StoredBinding, refreshed: StoredBinding) -> None:
+    def _log_refresh(self, known: StoredBinding, refreshed: StoredBinding, whole_s: int) -> None:
         """A normal renewal is no event."""
         now = self.registration.now
         self.events += late_events(known, now)
@@ -173,7 +177,7 @@ class Change:
             moved = event_of(refreshed, EventKind.MOVED, "moved", now)
             count = refreshed.refresh_count
             self.events.append(replace(moved, old_received=known.received, refresh_count=count))
-        if known.expires_at - refreshed.expires_at > SHORTENED_BY:
+        if known.expires_at - dt.timedelta(seconds=whole_s) - now > SHORTENED_BY:
             self.events.append(event_of(refreshed, EventKind.SHORTENED, "shortened", now))
 
     def _add(self, contact: Contact, uri: SipUri, expires_s: int) -> None:

@@ -26,6 +26,7 @@ from apps.registrar.authentication import (
 from apps.registrar.bindings import Account, Address, DomainPolicy, NonceRecord, StoredBinding
 from apps.registrar.decision_log import log_decision
 from apps.registrar.decisions import Decision
+from apps.registrar.expiry import Spread, as_set
 from apps.registrar.outcomes import Outcome
 from apps.registrar.received import Received, way_back
 from apps.registrar.regevent.notify import sent_by
@@ -71,12 +72,13 @@ class Claimant:
 @dataclass(frozen=True, slots=True)
 class Chance:
     """What is random or secret, given from outside: the nonces' key, new binding ids, seconds of Retry-After, the
-    GRUUs' key (empty: none are made)."""
+    GRUUs' key (empty: none are made), how far expiries are spread."""
 
     nonce_key: bytes
     new_id: Callable[[], UUID]
     retry_after_s: Callable[[], int]
     gruu_key: bytes = b""
+    spread: Spread = as_set
 
 
 @dataclass(slots=True)
@@ -198,6 +200,7 @@ class Deciding:
             new_id=self.means.chance.new_id,
             gruu_key=self.means.chance.gruu_key,
             own_hosts=self.means.own_hosts,
+            spread=self.means.chance.spread,
         )
 
     def _renewable(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from apps.registrar.bindings import Account, Address, DomainPolicy, Event, StoredBinding
+from apps.registrar.expiry import Spread, as_set
 from apps.registrar.outcomes import Outcome
 from apps.sip.message import Request
 
@@ -27,7 +28,7 @@ class Registration:
     """An authenticated REGISTER with all it is decided from. `bindings` are all stored ones of the AOR, live or not.
 
     flow: the connection it came over, None over UDP. server, local: as StoredBinding keeps them. gruu_key: empty, no
-    GRUUs are made. own_hosts: our own addresses and names, which no contact may point at.
+    GRUUs are made. own_hosts: our own addresses and names, which no contact may point at. spread: of what is granted.
     """
 
     request: Request
@@ -44,6 +45,7 @@ class Registration:
     local: str | None = None
     gruu_key: bytes = b""
     own_hosts: frozenset[str] = frozenset()
+    spread: Spread = as_set
 
     def supports(self, tag: str) -> bool:
         """Whether the request says it understands an extension (RFC 3261 §20.37); requiring it says so too."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.registrar.expiry import WOBBLE_S, spread_s
+from apps.registrar.expiry import WOBBLE_S, as_pressed, spread_s
 from apps.registrar.outcomes import EventKind
 from tests.registrar.registrations import ACCOUNT, PHONE, Record, status
 
@@ -113,6 +113,39 @@ def test_a_renewal_at_once_is_not_called_shortened_by_the_spread() -> None:
     events = [event for _ in range(100) for event in record.register(PHONE).events]
 
     assert [event.event for event in events] == [EventKind.REGISTERED]
+
+
+def test_a_pressed_worker_spreads_wider_and_calls_nobody_shortened() -> None:
+    calm = Record().where(expires_spread_percent=10)
+    pressed = replace(calm, facts={"spread": as_pressed})
+    granted = []
+    for phone in range(200):
+        contact = f"<sip:1001@10.0.0.1:{5000 + phone}>;expires=3600"
+        assert calm.register(contact).events
+        pressed.bindings = calm.bindings
+        events = pressed.register(contact, cseq=calm.cseq + 1).events
+        granted.append(granted_s(pressed))
+        assert events == ()
+        calm.bindings = ()
+
+    assert 1800 <= min(granted) < 1900
+    assert 3500 < max(granted) <= 3600
+
+
+def test_a_renewal_for_less_than_the_spread_leaves_is_shortened_by_a_pressed_worker_too() -> None:
+    record = Record(facts={"spread": as_pressed}).where(expires_spread_percent=10)
+    record.register(f"{PHONE};expires=3600")
+
+    (event,) = record.register(f"{PHONE};expires=600").events
+
+    assert event.event is EventKind.SHORTENED
+
+
+def test_who_wants_no_spread_has_none_of_a_pressed_worker() -> None:
+    record = Record(facts={"spread": as_pressed}).where(expires_spread_percent=0)
+    record.register(f"{PHONE};expires=3600")
+
+    assert granted_s(record) == 3600
 
 
 def test_a_sign_off_is_not_spread() -> None:

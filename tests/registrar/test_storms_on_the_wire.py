@@ -5,6 +5,8 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from itertools import count
 
 import pytest
 
@@ -13,6 +15,7 @@ from apps.extensions.passwords import new_credential
 from apps.extensions.services import NewPeer
 from apps.registrar.models import Binding, WorkerHeartbeat
 from tests.addresses import Address, free_address
+from tests.patience import PATIENCE_S
 from tests.registrar.conftest import PASSWORD
 from tests.registrar.phone import Phone
 from tests.registrar.server import UdpClient, sip_server
@@ -80,6 +83,24 @@ async def test_a_flood_from_one_address_does_not_keep_a_phone_at_another_from_re
         client.transport.close()
 
     assert reply.status == 200
+
+
+async def test_who_registers_with_a_pressed_worker_comes_back_at_another_time_than_the_others(
+    extension_1001: NewPeer, free_address: Address
+) -> None:
+    await Domain.objects.aupdate(expires_spread_percent=10)
+    with sip_server(free_address, 1):
+        client = await UdpClient.open(free_address)
+        await client.register(Phone("1001", PASSWORD, source=client.address))  # the server is there
+        with flood(free_address, "127.0.0.2"):
+            async with asyncio.timeout(PATIENCE_S):
+                for port in count(20_000):
+                    phone = Phone("1001", PASSWORD, source=client.address)
+                    await client.register(phone, [f"<sip:1001@127.0.0.1:{port}>"], expires=3600)
+                    row = await Binding.objects.aget(contact=f"sip:1001@127.0.0.1:{port}")
+                    if row.expires_at - row.refreshed_at < timedelta(seconds=3600 * 0.9):
+                        break
+        client.transport.close()
 
 
 async def test_an_office_behind_one_address_starts_all_at_once(

@@ -59,12 +59,14 @@ class Listed(NamedTuple):
 
 
 class Renewed(NamedTuple):
-    """What is to be written if it still holds, and the answer then. bindings: how many the answer lists."""
+    """What is to be written if it still holds, and the answer then. bindings: how many the answer lists. whole_s: what
+    is granted before it is spread."""
 
     renewal: Renewal
     known: Known
     bindings: int
     granted_s: int
+    whole_s: int
     temp_gruu: str | None
     answer: str
 
@@ -77,6 +79,7 @@ class Renewed(NamedTuple):
 def renewed(
     renewal: Renewal,
     known: Known,
+    limits: Limits,
     ha1: str | None,
     rows: Sequence[Listed],
     now_s: int,
@@ -92,7 +95,6 @@ def renewed(
     if state is not NonceState.FRESH or not verify(renewal.credentials, ha1, "REGISTER"):
         return None
     try:
-        limits = Limits(renewal.domain, known.min_expires_s, known.max_expires_s)
         granted = _granted_s(limits, renewal, known.binding_key)
     except Refused:
         return None
@@ -103,7 +105,7 @@ def renewed(
         for row in sorted(rows, key=_in_order)
     ]
     answer = ok_text(renewal, known.binding_key, contacts or [own], now_s, nonce_key)
-    return Renewed(renewal, known, len(listed), granted, gruu, answer)
+    return Renewed(renewal, known, len(listed), granted, limits.whole_s(renewal.asked_s), gruu, answer)
 
 
 def known_of(renewal: Renewal, account: Account, own: StoredBinding) -> Known | None:

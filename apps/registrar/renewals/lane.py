@@ -17,6 +17,8 @@ from psycopg.errors import NotNullViolation
 
 from apps.extensions.ha1s import KeptHa1s, key_id_of, place_of
 from apps.registrar.authentication import NONCE_KEPT_S
+from apps.registrar.changes import Limits
+from apps.registrar.expiry import Spread, as_set
 from apps.registrar.renewals import sql
 from apps.registrar.renewals.deciding import Known, Listed, Renewed, renewed
 from apps.registrar.renewals.memory import Memory
@@ -33,6 +35,7 @@ class Lane:
         store: Store,
         nonce_key: bytes,
         gruu_key: bytes,
+        spread: Spread = as_set,
         clock: Callable[[], float] = time.monotonic,
         memory: Memory | None = None,
     ) -> None:
@@ -40,6 +43,7 @@ class Lane:
         self.clock = clock
         self.memory = Memory() if memory is None else memory
         self._keys = nonce_key, gruu_key
+        self._spread = spread
         self._ahead_s = 0.0
 
     async def renew(self, renewals: Sequence[Renewal]) -> list[Renewed]:
@@ -93,7 +97,10 @@ class Lane:
         self.memory.note(key, bytes(memoryview(orjson.dumps(tuple(known)))))
 
     def _decided(self, renewal: Renewal, known: Known, listed: Sequence[Listed]) -> Renewed | None:
-        return renewed(renewal, known, self._ha1(renewal, known), listed, int(self._now_s()), *self._keys)
+        percent = self._spread(renewal.domain.expires_spread_percent)
+        limits = Limits(renewal.domain, known.min_expires_s, known.max_expires_s, percent)
+        ha1 = self._ha1(renewal, known)
+        return renewed(renewal, known, limits, ha1, listed, int(self._now_s()), *self._keys)
 
     async def _written(self, decided: Sequence[Renewed]) -> list[Renewed]:
         if not decided:
@@ -170,6 +177,7 @@ def _row_of(number: int, one: Renewed) -> dict[str, Any]:
         "bindings": one.bindings,
         "cseq": renewal.cseq,
         "granted_s": one.granted_s,
+        "whole_s": one.whole_s,
         "temp_gruu": one.temp_gruu,
         "nonce": renewal.credentials.nonce,
         "nc": renewal.credentials.nc,

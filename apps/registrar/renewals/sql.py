@@ -42,12 +42,12 @@ WHERE coalesce(e.enabled, true) AND (r.user_part = p.name OR r.user_part = e.num
 # meanwhile, by another AOR of the same phone, is null, which no row may have: then nothing of all this is written
 # (C92). Rows must come in the order of their lock keys. The rhythm is learned as rhythm.py has it; OFFSET 0 has a step
 # of that computed once.
-_RENEW: Final = f"""
+RENEW: Final = f"""
 WITH r AS MATERIALIZED (
     SELECT x.*, pg_advisory_xact_lock(x.lock_key) FROM json_to_recordset(%(rows)s) AS x(
         n integer, lock_key bigint, aor text, key bytea, source inet, peer_id uuid, credential_id uuid,
         extension_id uuid, versions text, binding_id uuid, bindings integer, cseq bigint, granted_s integer,
-        temp_gruu text, nonce text, nc bigint, repeat_key bytea, request_key bytea, answer text,
+        whole_s integer, temp_gruu text, nonce text, nc bigint, repeat_key bytea, request_key bytea, answer text,
         nonce_expires_at_s bigint)
 ), unchanged AS MATERIALIZED (
     SELECT r.*, o.cseq AS was_cseq, learned.*
@@ -83,7 +83,7 @@ WITH r AS MATERIALIZED (
             END AS dev_s OFFSET 0) AS learned
     WHERE o.binding_id = r.binding_id AND o.bindings = r.bindings AND o.renewal_key = r.key AND o.cseq < r.cseq
       AND o.refreshed_at <= statement_timestamp() AND o.expires_at > statement_timestamp()
-      AND o.expires_at <= statement_timestamp() + (r.granted_s + 5) * interval '1 second'
+      AND o.expires_at <= statement_timestamp() + (r.whole_s + 5) * interval '1 second'
       AND (o.late_at IS NULL OR o.late_at >= statement_timestamp())
       AND concat(p.version, ' ', c.version, ' ', e.version) = r.versions
       AND abs(date_part('epoch', statement_timestamp()) - %(decided_at_s)s) < 2
@@ -123,6 +123,3 @@ WITH r AS MATERIALIZED (
 )
 SELECT extract(epoch FROM statement_timestamp())::float8, coalesce(array_agg(nonce), '{{}}') FROM used
 """  # noqa: S608 - our own constants
-
-# psycopg remembers how a statement is read only if it is no longer than 4096 characters.
-RENEW: Final = " ".join(_RENEW.split())

@@ -86,7 +86,9 @@ class CountingProcessor(BatchProcessor):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         chance = self.means.chance
-        self.lane = self.counting_lane = CountingLane(self.store, chance.nonce_key, chance.gruu_key)
+        self.lane = self.counting_lane = CountingLane(
+            self.store, chance.nonce_key, chance.gruu_key, chance.spread
+        )
 
     @property
     def unread(self) -> int:

@@ -18,6 +18,10 @@ from bench.processes import cpu_s
 from bench.servers import Product, Running, Server
 
 LONGEST_STALL_MS: Final = 250.0
+RENEWED_BEFORE: Final = 3
+"""Times, before a phone's renewals count: most renewals there are come from phones that registered long ago."""
+SLOWEST_PER_S: Final = 2_500
+"""Any server here renews at least so many."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,12 @@ class Load:
         options += ["--seconds", str(self.seconds), "--sources", str(self.sources or self.users)]
         options += ["--rate", str(self.rate)] if self.rate else []
         return [*options, *self.extra]
+
+    def settled(self) -> Load:
+        """Of refreshes: the first ones of each phone are not measured."""
+        return replace(
+            self, extra=(*self.extra, "--warmup", str(self.users * RENEWED_BEFORE / SLOWEST_PER_S))
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +148,7 @@ class Stand:
         with self.started(server) as running:
             for mode in server.modes:
                 if mode in modes or mode == "echo":
-                    yield self.measure(server, running, mode, load)
+                    yield self.measure(server, running, mode, load.settled() if mode == "refresh" else load)
 
     @contextlib.contextmanager
     def started(self, server: Server) -> Iterator[Running]:

@@ -16,7 +16,7 @@ from bench.servers import Product, Server
 RATES: Final = (500, 700, 1000)
 WINDOW: Final = 2048
 WARMUP_S: Final = "3"
-"""What the first registration of every phone left to do must be over."""
+"""What came before must be over."""
 
 
 def paced(stand: Stand, options: Options) -> Report:
@@ -36,6 +36,7 @@ def paced(stand: Stand, options: Options) -> Report:
 
 def _turn(stand: Stand, server: Server, options: Options) -> Iterator[Measurement]:
     with stand.started(server) as running:
+        stand.load(running, "refresh", options.load.settled())
         for rate in RATES:
             load = replace(options.load, rate=rate, window=WINDOW, extra=("--warmup", WARMUP_S))
             one = stand.measure(server, running, "refresh", load)

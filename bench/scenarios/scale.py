@@ -41,6 +41,6 @@ def _turn(
     stand: Stand, product: Product, options: Options, count: int, memory: list[int]
 ) -> Iterator[Measurement]:
     with stand.started(product) as running:
-        one = stand.measure(product, running, "refresh", replace(options.load, users=count))
+        one = stand.measure(product, running, "refresh", replace(options.load, users=count).settled())
         memory.append(memory_bytes(running.process.pid))
         yield replace(one, mode=f"refresh, {count:,} bindings")

@@ -21,7 +21,7 @@ from apps.registrar.admission import Admission
 from apps.registrar.application import SipApplication, opened_store
 from apps.registrar.batches import BatchProcessor
 from apps.registrar.deciding import Chance
-from apps.registrar.expiry import as_pressed, as_set
+from apps.registrar.expiry import Surge
 from apps.registrar.gruu import gruu_key
 from apps.registrar.handover import sort_out
 from apps.registrar.qualify.options import qualify_key
@@ -60,7 +60,6 @@ def retry_after_s() -> int:
 
 class RegistrarConsumer(SipApplication):
     _has_started = False
-    _is_pressed = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """An instance that fails leaves nothing running beside the next one."""
@@ -80,6 +79,7 @@ class RegistrarConsumer(SipApplication):
         self.load = scope["load"]
         self.handing_over = scope["handing_over"]
         self.admission = Admission(nonce_key(settings.SECRET_KEY))
+        self.surge = Surge()
         self.rounds = Rounds()
 
         async def beat(store: Store) -> None:
@@ -104,7 +104,7 @@ class RegistrarConsumer(SipApplication):
             uuid4,
             retry_after_s,
             gruu_key(settings.SECRET_KEY),
-            self._spread,
+            self.surge.spread,
         )
         own_hosts = frozenset({host, settings.SIP_PUBLIC_HOST} - WILDCARDS - {""})
         known_as = (host if host and host not in WILDCARDS else settings.SIP_PUBLIC_HOST or "", port)
@@ -163,7 +163,7 @@ class RegistrarConsumer(SipApplication):
         clock = asyncio.get_running_loop().time
         began_s = clock()
         admitted = self.admission.admit(datagrams, self.load, began_s)
-        self._is_pressed = admitted.is_chosen
+        self.surge.feel(began_s, pressed=admitted.is_chosen)
         if admitted.refused:
             refusals = overload.refusals(admitted.refused, retry_after_s, self.processor.blocks)
             await self.send({"type": "sip.send", "datagrams": refusals})
@@ -175,10 +175,6 @@ class RegistrarConsumer(SipApplication):
             self.tasks.sightings.pressed += 1
         if answers:
             await self.send({"type": "sip.send", "datagrams": answers})
-
-    def _spread(self, percent: int) -> int:
-        """Of the batch under way."""
-        return as_pressed(percent) if self._is_pressed else as_set(percent)
 
     async def sip_flows_closed(self, event: dict[str, Any]) -> None:
         """Bindings that came over these connections lead nowhere any more (RFC 5626 §7)."""

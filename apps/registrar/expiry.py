@@ -4,7 +4,7 @@ Pure.
 A phone keeps its own place within the spread, so that it is granted the same from renewal to renewal: its rhythm
 (rhythm.py) is not disturbed, and phones of one model drift apart by the whole spread in each cycle. A few seconds
 change from request to request, and part those that have the same place. A worker that is pressed spreads wider, for
-those who come to it now come together; the next renewal is spread as ever. No chance: the same request is granted the
+those who come to it then come together; later renewals are spread as ever. No chance: the same request is granted the
 same (C69).
 """
 
@@ -17,16 +17,30 @@ Spread = Callable[[int], int]
 
 WOBBLE_S: Final = 4
 # As far as a domain may have it spread: who registers after a power cut came together with all the others.
-PRESSED_PERCENT: Final = 50
+SURGE_PERCENT: Final = 50
+# Whoever got no answer tries again for some minutes, and is one of them still.
+SURGE_S: Final = 300.0
 
 
 def as_set(percent: int) -> int:
     return percent
 
 
-def as_pressed(percent: int) -> int:
-    """Of a worker that cannot answer all who ask. A domain that wants none has none."""
-    return PRESSED_PERCENT if percent else 0
+class Surge:
+    """While more ask than can be answered, and a while after, expiries are spread wide; of a domain that has them
+    spread at all."""
+
+    def __init__(self) -> None:
+        self._now_s, self._over_s = 0.0, float("-inf")
+
+    def feel(self, now_s: float, *, pressed: bool) -> None:
+        """now_s: of a clock that only rises. pressed: whether somebody had to be turned away."""
+        self._now_s = now_s
+        if pressed:
+            self._over_s = now_s + SURGE_S
+
+    def spread(self, percent: int) -> int:
+        return SURGE_PERCENT if percent and self._now_s < self._over_s else percent
 
 
 def spread_s(granted_s: int, least_s: int, percent: int, *, place: str, request: str) -> int:

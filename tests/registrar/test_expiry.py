@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.registrar.expiry import WOBBLE_S, as_pressed, spread_s
+from apps.registrar.expiry import SURGE_S, WOBBLE_S, Surge, spread_s
 from apps.registrar.outcomes import EventKind
 from tests.registrar.registrations import ACCOUNT, PHONE, Record, status
 
@@ -19,6 +19,13 @@ PHONES = 100_000
 def granted_of(phone: int, turn: int = 1, granted_s: int = 3600, least_s: int = 60, percent: int = 10) -> int:
     place = f"sip:{100_000 + phone}@example.com sip:{100_000 + phone}@10.0.{phone >> 8}.{phone & 255}:5060"
     return spread_s(granted_s, least_s, percent, place=place, request=f"call-{phone}@phone {turn}")
+
+
+def surge() -> Surge:
+    """One that has just begun."""
+    begun = Surge()
+    begun.feel(7.0, pressed=True)
+    return begun
 
 
 def granted_s(record: Record) -> int:
@@ -117,7 +124,7 @@ def test_a_renewal_at_once_is_not_called_shortened_by_the_spread() -> None:
 
 def test_a_pressed_worker_spreads_wider_and_calls_nobody_shortened() -> None:
     calm = Record().where(expires_spread_percent=10)
-    pressed = replace(calm, facts={"spread": as_pressed})
+    pressed = replace(calm, facts={"spread": surge().spread})
     granted = []
     for phone in range(200):
         contact = f"<sip:1001@10.0.0.1:{5000 + phone}>;expires=3600"
@@ -132,8 +139,19 @@ def test_a_pressed_worker_spreads_wider_and_calls_nobody_shortened() -> None:
     assert 3500 < max(granted) <= 3600
 
 
+def test_a_surge_lasts_until_all_have_tried_again() -> None:
+    begun = surge()
+    assert begun.spread(10) == 50
+    begun.feel(6.9 + SURGE_S, pressed=False)
+    assert begun.spread(10) == 50
+    begun.feel(7.0 + SURGE_S, pressed=False)
+    assert begun.spread(10) == 10
+    begun.feel(8.0 + SURGE_S, pressed=True)
+    assert begun.spread(10) == 50
+
+
 def test_a_renewal_for_less_than_the_spread_leaves_is_shortened_by_a_pressed_worker_too() -> None:
-    record = Record(facts={"spread": as_pressed}).where(expires_spread_percent=10)
+    record = Record(facts={"spread": surge().spread}).where(expires_spread_percent=10)
     record.register(f"{PHONE};expires=3600")
 
     (event,) = record.register(f"{PHONE};expires=600").events
@@ -142,7 +160,7 @@ def test_a_renewal_for_less_than_the_spread_leaves_is_shortened_by_a_pressed_wor
 
 
 def test_who_wants_no_spread_has_none_of_a_pressed_worker() -> None:
-    record = Record(facts={"spread": as_pressed}).where(expires_spread_percent=0)
+    record = Record(facts={"spread": surge().spread}).where(expires_spread_percent=0)
     record.register(f"{PHONE};expires=3600")
 
     assert granted_s(record) == 3600

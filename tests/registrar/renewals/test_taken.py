@@ -9,7 +9,7 @@ import pytest
 from apps.extensions.ha1s import Ha1Keys
 from apps.extensions.models import Domain
 from apps.extensions.services import NewPeer
-from apps.registrar.expiry import as_pressed, as_set
+from apps.registrar.expiry import Surge
 from apps.registrar.models import Binding, NonceUse, RegistrationEvent
 from tests.registrar.phone import Reply, read_reply
 from tests.registrar.renewals.pair import CHANCE, CountingProcessor, opened_store
@@ -60,15 +60,15 @@ async def test_a_known_phone_is_renewed_the_short_way_by_a_pressed_worker_too(
     extension_1001: NewPeer,
 ) -> None:
     await Domain.objects.aupdate(expires_spread_percent=10)
-    spread, shape = as_set, SHAPES["Yealink"]
+    surge, shape = Surge(), SHAPES["Yealink"]
     async with opened_store(ha1_keys=Ha1Keys()) as store:
-        chance = replace(CHANCE, spread=lambda percent: spread(percent))
+        chance = replace(CHANCE, spread=surge.spread)
         processor = CountingProcessor(store, chance, lambda peers: None)
         nonce = await challenged(processor, shape)
         for number in (2, 3):
             await said(processor, shape, nonce, number)
         calm = await Binding.objects.aget()
-        spread = as_pressed
+        surge.feel(1.0, pressed=True)
         for number in (4, 5):
             await said(processor, shape, nonce, number)
         pressed = await Binding.objects.aget()

@@ -127,7 +127,7 @@ def configuration(variant: Variant, address: str, cluster: Cluster) -> str:
 class Kamailio:
     variant: Variant
     cluster: Cluster
-    modes: tuple[str, ...] = ("refresh", "initial")
+    modes: tuple[str, ...] = ("first", "refresh", "initial")
 
     @property
     def name(self) -> str:

@@ -19,7 +19,9 @@ from bench.servers import Product, Running, Server
 
 LONGEST_STALL_MS: Final = 250.0
 RENEWED_BEFORE: Final = 3
-"""Times, before a phone's renewals count: most renewals there are come from phones that registered long ago."""
+"""Times, before what a phone does counts: most phones there are registered long ago."""
+FIRST: Final = "first"
+"""Each phone registers once, where no phone ever was."""
 SLOWEST_PER_S: Final = 2_500
 """Any server here renews at least so many."""
 
@@ -51,7 +53,7 @@ class Load:
         return [*options, *self.extra]
 
     def settled(self) -> Load:
-        """Of refreshes: the first ones of each phone are not measured."""
+        """The first times of each phone are not measured."""
         return replace(
             self, extra=(*self.extra, "--warmup", str(self.users * RENEWED_BEFORE / SLOWEST_PER_S))
         )
@@ -147,8 +149,13 @@ class Stand:
         """The server begun anew on an empty database, in each of `modes` that it knows."""
         with self.started(server) as running:
             for mode in server.modes:
-                if mode in modes or mode == "echo":
-                    yield self.measure(server, running, mode, load.settled() if mode == "refresh" else load)
+                if mode == "echo":
+                    yield self.measure(server, running, mode, load)
+                elif mode == FIRST and mode in modes:
+                    once = replace(load, extra=("--once",))
+                    yield replace(self.measure(server, running, "initial", once), mode=mode)
+                elif mode in modes:
+                    yield self.measure(server, running, mode, load.settled())
 
     @contextlib.contextmanager
     def started(self, server: Server) -> Iterator[Running]:

@@ -73,7 +73,9 @@ def parse(arguments: Sequence[str], scenarios: Mapping[str, str]) -> Options:
     parser.add_argument("what", nargs="?", metavar="WHAT", default=next(iter(scenarios)), choices=scenarios)
     for name, kind, default, meaning in NUMBERS:
         parser.add_argument(name, type=kind, default=default, help=f"{meaning} ({default})")
-    parser.add_argument("--modes", default="refresh,initial", help="of table and side (refresh,initial)")
+    parser.add_argument(
+        "--modes", default="first,refresh,initial", help="of table and side (first,refresh,initial)"
+    )
     parser.add_argument(
         "--digest", choices=DIGESTS, default=DIGESTS[0], help=f"that ours offers ({DIGESTS[0]})"
     )

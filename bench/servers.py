@@ -72,7 +72,7 @@ class Product:
     cluster: Cluster
     workers: int | None = None
     name: str = "ours"
-    modes: tuple[str, ...] = ("refresh", "initial")
+    modes: tuple[str, ...] = ("first", "refresh", "initial")
 
     @property
     def worker_count(self) -> int:

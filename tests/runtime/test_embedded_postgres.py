@@ -79,6 +79,15 @@ def test_it_is_durable_speaks_unicode_and_listens_on_no_port(data_dir: Path) -> 
     assert upper == [("ZOË",)]
 
 
+def test_its_buffers_are_no_larger_than_a_quarter_of_the_memory(data_dir: Path) -> None:
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    query = "SELECT setting::bigint * 8192 FROM pg_settings WHERE name = 'shared_buffers'"
+    with EmbeddedPostgres(data_dir) as server:
+        ((found,),) = rows_of(server.url, query)
+
+    assert 0 < found <= min(memory // 4, 512 * 1024 * 1024)
+
+
 def test_nobody_else_may_enter_the_folder_of_the_cluster(data_dir: Path) -> None:
     with EmbeddedPostgres(data_dir, FAST):
         cluster = (data_dir / "postgres").stat()

@@ -292,8 +292,8 @@ class DomainForm(ServiceForm):
         min_value=0,
         max_value=MOST_SPREAD_PERCENT,
         help_text="Each phone gets up to so much less than it asked for, never less than the shortest, so that phones "
-        "that came back together do not come together again (up to half when more ask than can be answered); 0 gives "
-        "them what they ask.",
+        "that came back together do not come together again (up to 40 percent when more ask than can be answered); "
+        "0 gives them what they ask.",
     )
     raise_brief = forms.BooleanField(
         label="Raise a registration that is too short",

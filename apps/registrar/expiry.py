@@ -16,8 +16,9 @@ from zlib import crc32
 Spread = Callable[[int], int]
 
 WOBBLE_S: Final = 4
-# As far as a domain may have it spread: who registers after a power cut came together with all the others.
-SURGE_PERCENT: Final = 50
+# Who registers after a power cut came together with all the others. More, and the first would come again while the
+# last still try; less, and the next wave is more than twice its mean.
+SURGE_PERCENT: Final = 40
 # Whoever got no answer tries again for some minutes, and is one of them still.
 SURGE_S: Final = 300.0
 
@@ -40,7 +41,7 @@ class Surge:
             self._over_s = now_s + SURGE_S
 
     def spread(self, percent: int) -> int:
-        return SURGE_PERCENT if percent and self._now_s < self._over_s else percent
+        return max(percent, SURGE_PERCENT) if percent and self._now_s < self._over_s else percent
 
 
 def spread_s(granted_s: int, least_s: int, percent: int, *, place: str, request: str) -> int:

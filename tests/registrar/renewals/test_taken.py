@@ -75,6 +75,6 @@ async def test_a_known_phone_is_renewed_the_short_way_by_a_pressed_worker_too(
 
     assert (processor.taken, processor.unread) == (3, 3)
     assert calm.expires_at - calm.refreshed_at > timedelta(seconds=0.9 * 3600)
-    assert timedelta(seconds=0.5 * 3600) <= pressed.expires_at - pressed.refreshed_at
+    assert timedelta(seconds=0.6 * 3600) <= pressed.expires_at - pressed.refreshed_at
     assert pressed.expires_at - pressed.refreshed_at < timedelta(seconds=0.9 * 3600)
     assert await RegistrationEvent.objects.acount() == 1

@@ -127,7 +127,7 @@ def test_nothing_chosen_is_the_whole_table() -> None:
     options = parse([], {"table": "all", "side": "less"})
 
     assert (options.what, options.rounds, options.workers) == ("table", 3, None)
-    assert options.modes == ("refresh", "initial")
+    assert options.modes == ("first", "refresh", "initial")
 
 
 def test_an_unknown_scenario_is_wrong_use(capsys: pytest.CaptureFixture[str]) -> None:

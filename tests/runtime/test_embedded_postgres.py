@@ -85,6 +85,7 @@ def test_its_buffers_are_no_larger_than_a_quarter_of_the_memory(data_dir: Path) 
     with EmbeddedPostgres(data_dir) as server:
         ((found,),) = rows_of(server.url, query)
 
+    assert isinstance(found, int)
     assert 0 < found <= min(memory // 4, 512 * 1024 * 1024)
 
 

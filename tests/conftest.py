@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
+import hypothesis
 import pytest
 from django.conf import LazySettings, settings
 from django.db import OperationalError, connection, transaction
@@ -21,6 +22,12 @@ from apps.extensions.services import domain_create
 # Well below PostgreSQL's deadlock_timeout of 1 s: the flush is always the one that gives way.
 FLUSH_WAITS: Final = "SET LOCAL lock_timeout = '100ms'"
 FLUSH_TRIES: Final = 300
+
+# How long examples take says how busy the machine is, and nothing of what is tested.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -138,7 +138,7 @@ def _left(scene: Scene) -> tuple[int, ...]:
 
 
 @given(seed=st.integers(0, 2**32))
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 def test_p78_any_traffic_raises_nothing_and_is_forgotten(seed: int) -> None:
     scene = Wild()
     scene.play(random.Random(seed), 40)
@@ -153,7 +153,7 @@ def test_p78_any_traffic_raises_nothing_and_is_forgotten(seed: int) -> None:
     data=st.binary(max_size=200),
     start=st.sampled_from([b"", b"SIP/2.0 200 OK\r\n", b"INVITE sip:a@b SIP/2.0\r\n"]),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_p78_any_bytes_raise_nothing(data: bytes, start: bytes) -> None:
     scene = Scene()
     scene.proxy.receive(start + data, ALICE.way, 0)

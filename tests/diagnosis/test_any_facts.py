@@ -104,7 +104,7 @@ any_facts = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(any_facts)
 def test_any_facts_give_an_answer_with_the_worst_first(facts: Facts) -> None:
     findings = explain(facts)

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import time
 import tracemalloc
 from pathlib import Path
 
@@ -229,16 +228,14 @@ def test_with_several_domains_each_row_says_which(domain: Domain, actor: Actor) 
     assert Extension.objects.filter(number="1001").count() == 2
 
 
-def test_ten_thousand_rows_take_seconds_and_few_queries(
+def test_ten_thousand_rows_take_few_queries(
     domain: Domain, actor: Actor, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     text = "extension,display_name\n" + "".join(
         f"{number},Phone {number}\n" for number in range(10_000, 20_000)
     )
-    began = time.monotonic()
     with django_assert_max_num_queries(80):
         imported = extensions_import(data=text.encode(), actor=actor)
-    assert time.monotonic() - began < 30
     assert len({row.password for row in imported}) == 10_000
     assert Credential.objects.count() == Peer.objects.count() == 10_000
     assert AuditEntry.objects.filter(action="extension_create").count() == 10_000

@@ -198,4 +198,4 @@ def _uri(spelling: str) -> str:
 
 
 TestBindingsHistory = BindingsHistory.TestCase
-TestBindingsHistory.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestBindingsHistory.settings = settings(max_examples=60, stateful_step_count=25)

@@ -187,11 +187,9 @@ def test_a_stop_while_the_first_start_is_at_work_leaves_nothing_running(data_dir
         assert process.poll() is None
         time.sleep(0.02)
 
-    asked = time.monotonic()
     process.send_signal(signal.SIGTERM)
-    process.wait(10)
+    process.wait(PATIENCE_S)
 
-    assert time.monotonic() - asked < 5
     assert not (data_dir / "postgres" / "postmaster.pid").exists()
 
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.sipserver.framing import MAX_BODY_BYTES, MAX_HEAD_BYTES, Framer, KeepAlive
+from tests.patience import PATIENCE_S
 
 PING = b"\r\n\r\n"
 
@@ -127,15 +128,15 @@ def test_framing_costs_the_same_per_byte_however_small_the_chunks() -> None:
     def cost_s(size: int) -> float:
         framer = Framer()
         chunks = [whole[at : at + size] for at in range(0, len(whole), size)]
-        begin = time.perf_counter()
+        begin = time.process_time()
         pieces = [piece for chunk in chunks for piece in framer.feed(chunk)]
         assert pieces == [whole]
-        return time.perf_counter() - begin
+        return time.process_time() - begin
 
-    assert cost_s(1) < 1.0  # 90,000 feeds; a quadratic search takes minutes
+    assert cost_s(1) < PATIENCE_S  # 90,000 feeds; a quadratic search takes minutes
 
 
 def test_many_small_messages_at_once_are_cut_in_linear_time() -> None:
-    begin = time.perf_counter()
+    begin = time.process_time()
     assert len(Framer().feed(message() * 20_000 + PING * 20_000)) == 40_000
-    assert time.perf_counter() - begin < 1.0
+    assert time.process_time() - begin < PATIENCE_S

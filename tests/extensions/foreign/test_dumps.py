@@ -11,7 +11,7 @@ from tests.extensions.foreign.samples import KAMAILIO_PG, VICIDIAL_MYSQL
 
 MYSQL = "-- MySQL dump 10\nCREATE TABLE `t` (\n  `a` int,\n  `b` text\n);\n"
 PG = "-- PostgreSQL database dump\n"
-QUICK = settings(max_examples=50, deadline=None)
+QUICK = settings(max_examples=50)
 TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=40)
 
 

@@ -75,7 +75,7 @@ def test_a_temporary_gruu_is_no_secret() -> None:
     assert b"tgruu.7hs" in masked(REGISTER)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.lists(
         st.sampled_from(

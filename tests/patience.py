@@ -1,6 +1,7 @@
 """How long tests wait for what must come. Must need nothing of the product."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
@@ -8,6 +9,14 @@ from typing import Final, TypeVar
 PATIENCE_S: Final = 60
 
 Found = TypeVar("Found")
+
+
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """As `until`, where nothing else has to go on meanwhile. what: is missing when it never holds."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.02)
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -14,6 +14,7 @@ from django.http import HttpRequest, QueryDict
 
 from apps.accounts.models import Role
 from apps.extensions.models import MOST_SPREAD_PERCENT, DigestOrder, DomainCallMode, WhenFull
+from apps.registrar.expiry import SURGE_PERCENT
 
 Result = TypeVar("Result")
 
@@ -292,8 +293,8 @@ class DomainForm(ServiceForm):
         min_value=0,
         max_value=MOST_SPREAD_PERCENT,
         help_text="Each phone gets up to so much less than it asked for, never less than the shortest, so that phones "
-        "that came back together do not come together again (up to 40 percent when more ask than can be answered); "
-        "0 gives them what they ask.",
+        "that came back together do not come together again (up to "
+        f"{SURGE_PERCENT} percent when more ask than can be answered); 0 gives them what they ask.",
     )
     raise_brief = forms.BooleanField(
         label="Raise a registration that is too short",

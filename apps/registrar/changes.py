@@ -107,8 +107,8 @@ class Change:
         """Adds, refreshes or removes one contact. Raises Refused."""
         if contact.uri is None:
             raise Refused(outcomes.BAD_CONTACT)
-        asked_s = requested_s(self.registration.request, contact)
-        expires_s = self._granted_s(contact, asked_s)
+        limits, asked_s = limits_of(self.registration), requested_s(self.registration.request, contact)
+        expires_s = self._granted_s(limits, contact, asked_s)
         known = self._known(contact, contact.uri)
         if known is not None and known.binding_id not in self.touched:
             refuse_out_of_order(self.registration, known, strictly=False)
@@ -118,16 +118,15 @@ class Change:
             return
         self._refuse_unwanted(contact.uri)
         if known is not None:
-            self._refresh(known, contact, contact.uri, expires_s)
+            refreshed = self._refresh(known, contact, contact.uri, expires_s)
+            self._log_refresh(known, refreshed, limits.whole_s(asked_s))
         else:
             self._add(contact, contact.uri, expires_s)
 
-    def _granted_s(self, contact: Contact, asked_s: int | None) -> int:
+    def _granted_s(self, limits: Limits, contact: Contact, asked_s: int | None) -> int:
         registration, request = self.registration, self.registration.request
         key = self._key(contact)
-        return limits_of(registration).granted_s(
-            asked_s, registration.aor, key, request.call_id, request.cseq
-        )
+        return limits.granted_s(asked_s, registration.aor, key, request.call_id, request.cseq)
 
     def _known(self, contact: Contact, uri: SipUri) -> StoredBinding | None:
         """Its binding: by instance and reg-id if it has both (RFC 5626 §6), by the URI else (§19.1.4).
@@ -160,14 +159,13 @@ class Change:
         ):
             raise Refused(outcomes.CONTACT_NOT_ALLOWED)
 
-    def _refresh(self, known: StoredBinding, contact: Contact, uri: SipUri, expires_s: int) -> None:
+    def _refresh(self, known: StoredBinding, contact: Contact, uri: SipUri, expires_s: int) -> StoredBinding:
         refreshed = _renewed(known, self._binding(known.binding_id, contact, uri, expires_s))
         if known.binding_id not in self.touched:
             _refuse_other_change(known, refreshed)
         self.bindings[self.bindings.index(known)] = refreshed
         self.touched.add(refreshed.binding_id)
-        asked_s = requested_s(self.registration.request, contact)
-        self._log_refresh(known, refreshed, limits_of(self.registration).whole_s(asked_s))
+        return refreshed
 
     def _log_refresh(self, known: StoredBinding, refreshed: StoredBinding, whole_s: int) -> None:
         """A normal renewal is no event."""

@@ -35,7 +35,7 @@ class Surge:
         self._now_s, self._over_s = 0.0, float("-inf")
 
     def feel(self, now_s: float, *, pressed: bool) -> None:
-        """now_s: of a clock that only rises. pressed: whether somebody had to be turned away."""
+        """now_s: of a clock that only rises. pressed: whether it is under strain (strain.py)."""
         self._now_s = now_s
         if pressed:
             self._over_s = now_s + SURGE_S

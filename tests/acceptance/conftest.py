@@ -6,7 +6,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from registrar_admin.config import PROJECT_DIR
 from tests.addresses import free_address
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, wait_until
 from tests.postgres import product_data_dir, product_environment
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -49,10 +48,7 @@ def product() -> Iterator[Product]:
         with output.open("w") as file:
             process = subprocess.Popen(["./run"], cwd=PROJECT_DIR, env=environ, stdout=file, stderr=file)
             try:
-                deadline = time.monotonic() + PATIENCE_S
-                while "Stop " not in output.read_text() and process.poll() is None:
-                    assert time.monotonic() < deadline, "not started"
-                    time.sleep(0.05)
+                wait_until(lambda: "Stop " in output.read_text() or process.poll() is not None, "the start")
                 panel = output.read_text()
                 assert process.poll() is None, panel
                 yield Product(

@@ -23,11 +23,8 @@ async def main(username: str, password: str, server: str, expires_s: str) -> Non
     loop = asyncio.get_running_loop()
     while (command := (await loop.run_in_executor(None, sys.stdin.readline)).strip()) not in {"", "quit"}:
         try:
-            await (
-                phone.register(timeout=PATIENCE_S)
-                if command == "register"
-                else phone.unregister(timeout=PATIENCE_S)
-            )
+            say = phone.register if command == "register" else phone.unregister
+            await say(timeout=PATIENCE_S)
             print(f"{command}ed", flush=True)
         except Exception as error:
             print(f"failed {type(error).__name__}: {error}", flush=True)

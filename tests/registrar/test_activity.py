@@ -1,6 +1,5 @@
 """What the ledger and the activity of a peer say after renewals, moves, silence and ends."""
 
-import asyncio
 import datetime as dt
 from collections.abc import Callable
 from importlib import import_module
@@ -24,7 +23,7 @@ from apps.registrar.services import bindings_drop
 from apps.registrar.sweeper import end_flows, sweep
 from apps.sip.digest import Algorithm
 from tests.addresses import free_address
-from tests.patience import PATIENCE_S
+from tests.patience import eventually
 from tests.registrar.conftest import PASSWORD, Registrar
 from tests.registrar.phone import Phone
 from tests.registrar.server import UdpClient, sip_server
@@ -270,10 +269,8 @@ def partitions() -> set[str]:
     return {name for _, name in run(ledger_sql.LEDGER_PARTITIONS)}
 
 
-async def until_there_is(partition: str) -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while partition not in await sync_to_async(partitions)():  # noqa: ASYNC110 - another process makes it
-            await asyncio.sleep(0.05)
+async def there_is(partition: str) -> bool:
+    return partition in await sync_to_async(partitions)()
 
 
 async def test_a_worker_begins_the_months_and_writes_what_phones_do_into_them(
@@ -288,7 +285,7 @@ async def test_a_worker_begins_the_months_and_writes_what_phones_do_into_them(
             phone = Phone("1001", PASSWORD, source=client.address, algorithm=Algorithm.MD5)
             assert (await client.register(phone, ["<sip:1001@192.168.1.20>"], expires=600)).status == 200
             client.transport.close()
-        await until_there_is(months[-1])
+        await eventually(lambda: there_is(months[-1]))
 
     happened = await sync_to_async(run)(f"SELECT event FROM {months[0]} ORDER BY event_id")
     assert happened == [("registered",), ("moved",)]

@@ -17,7 +17,7 @@ from apps.registrar.rounds import Rounds
 from apps.registrar.sql import LOCK_AORS, lock_keys
 from apps.sipserver.events import Application, Origin
 from apps.sipserver.server import SipServer
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, eventually
 from tests.registrar.conftest import PASSWORD, url_of_test_database
 from tests.registrar.phone import Phone, Reply, read_reply
 
@@ -77,11 +77,16 @@ async def aor_locked() -> AsyncIterator[Callable[[int], Any]]:
     """Nobody else may change the AOR; yields a wait for so many that would like to."""
     async with await AsyncConnection.connect(url_of_test_database(), autocommit=True) as connection:
 
-        async def waited_for_by(count: int) -> None:
+        async def waiting() -> int:
             query = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-            async with asyncio.timeout(PATIENCE_S):
-                while (await (await connection.execute(query)).fetchall())[0][0] < count:  # noqa: ASYNC110
-                    await asyncio.sleep(0.01)
+            ((found,),) = await (await connection.execute(query)).fetchall()
+            return int(found)
+
+        async def waited_for_by(count: int) -> None:
+            async def enough() -> bool:
+                return await waiting() >= count
+
+            await eventually(enough)
 
         async with connection.transaction():
             await connection.execute(LOCK_AORS, {"keys": lock_keys([AOR])})
@@ -89,9 +94,7 @@ async def aor_locked() -> AsyncIterator[Callable[[int], Any]]:
 
 
 async def until_ended() -> None:
-    async with asyncio.timeout(PATIENCE_S):
-        while not await RegistrationEvent.objects.filter(reason="flow_closed").aexists():  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    await eventually(RegistrationEvent.objects.filter(reason="flow_closed").aexists)
     assert not await Binding.objects.aexists()
 
 

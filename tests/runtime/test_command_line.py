@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from io import StringIO
 from pathlib import Path
@@ -26,7 +25,7 @@ from apps.extensions.site_keys import key_id
 from registrar_admin.config import PROJECT_DIR, load_config
 from registrar_admin.embedded_postgres import EmbeddedPostgres
 from registrar_admin.management.commands import up
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, wait_until
 from tests.postgres import FAST, product_data_dir, product_environment
 from tests.registrar.conftest import url_of_test_database
 
@@ -181,16 +180,14 @@ def test_a_stop_while_the_first_start_is_at_work_leaves_nothing_running(data_dir
         env=product_environment(data_dir),
         stdout=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + PATIENCE_S
-    while not (data_dir / "postgres" / "postmaster.pid").exists():
-        assert time.monotonic() < deadline
-        assert process.poll() is None
-        time.sleep(0.02)
+    postmaster = data_dir / "postgres" / "postmaster.pid"
+    wait_until(lambda: postmaster.exists() or process.poll() is not None, "a database")
+    assert process.poll() is None
 
     process.send_signal(signal.SIGTERM)
     process.wait(PATIENCE_S)
 
-    assert not (data_dir / "postgres" / "postmaster.pid").exists()
+    assert not postmaster.exists()
 
 
 def test_run_refuses_words_it_does_not_know() -> None:

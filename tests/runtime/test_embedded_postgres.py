@@ -11,7 +11,6 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,7 +26,7 @@ from registrar_admin.embedded_postgres import (
     embedded_socket_dir,
 )
 from registrar_admin.postgres_home import EmbeddedPostgresError
-from tests.patience import PATIENCE_S
+from tests.patience import wait_until
 from tests.postgres import FAST, product_data_dir
 
 DEBIAN_PYTHON = Path("/usr/bin/python3")
@@ -223,10 +222,7 @@ def test_the_server_ends_when_its_owner_is_killed(data_dir: Path) -> None:
         owner.stdout.readline()
         owner.kill()
 
-    deadline = time.monotonic() + PATIENCE_S
-    while (data_dir / "postgres" / "postmaster.pid").exists():
-        assert time.monotonic() < deadline, "the server lives on"
-        time.sleep(0.02)
+    wait_until(lambda: not (data_dir / "postgres" / "postmaster.pid").exists(), "the end of the server")
 
 
 def debian_python_serves() -> bool:

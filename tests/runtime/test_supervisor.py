@@ -14,7 +14,7 @@ import pytest
 
 from apps.sipserver.supervisor import Child, ChildEvent, Supervisor
 from registrar_admin.config import PROJECT_DIR
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, wait_until
 
 SLEEP = ["sleep", "600"]
 STUBBORN = [sys.executable, "-c", "import signal, sys\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
@@ -162,7 +162,4 @@ def test_the_children_die_when_the_supervisor_is_killed() -> None:
     parent.wait()
     parent.stdout.close()
 
-    deadline = time.monotonic() + PATIENCE_S
-    while is_running(child):
-        assert time.monotonic() < deadline, "the child lives on"
-        time.sleep(0.02)
+    wait_until(lambda: not is_running(child), "the end of the child")

@@ -8,17 +8,16 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from registrar_admin.config import PROJECT_DIR
-from tests.patience import PATIENCE_S
+from tests.patience import PATIENCE_S, wait_until
 from tests.postgres import product_data_dir, product_environment
 
 UP = [sys.executable, "manage.py", "up"]
@@ -56,13 +55,6 @@ class Product:
         return found
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = PATIENCE_S) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-
-
 def free_ports() -> tuple[int, int]:
     with socket.socket() as web, socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sip:
         web.bind(("127.0.0.1", 0))
@@ -94,7 +86,7 @@ def product() -> Iterator[Product]:
         ) as process:
             product = Product(process, environment, f"http://{ports['REGISTRAR_HTTP']}")
             try:
-                wait_until(product.is_healthy)
+                wait_until(product.is_healthy, "health")
                 yield product
             finally:
                 process.terminate()
@@ -119,8 +111,8 @@ def test_the_whole_product_starts_has_one_owner_heals_and_stops(product: Product
 
     for pid in before.values():
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: set(product.children()) == set(before) and product.children() != before)
-    wait_until(product.is_healthy)
+    wait_until(lambda: set(product.children()) == set(before) and product.children() != before, "children")
+    wait_until(product.is_healthy, "health")
     healed = product.children()
 
     product.process.terminate()
